@@ -1,0 +1,178 @@
+"""Probabilities that mean what they say: a temperature for one slot, one for whole completions, levels for sets that
+hold the truth as often as promised, and what makes blanks of different lengths comparable.
+
+In: a reader and held-out records. Out: a `Calibration`, a few numbers that go into the model folder. Fitted on what the
+decoder itself puts out: a temperature (Guo et al., 2017) by maximum likelihood on slots hidden one at a time; a second
+one on the joint probability of best completions of two to five tokens; the level of a set is a quantile of the truth's
+nats on records that the temperatures did not see (split conformal prediction: Vovk et al., 2005; sets of least size:
+Sadinle et al., 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from maskwright.errors import QueryError
+from maskwright.infer import lengths
+from maskwright.infer.decode import DecodeConfig, best
+from maskwright.infer.lengths import LengthPrior
+from maskwright.infer.reader import Question, Reader
+from maskwright.infer.windows import around
+from maskwright.modalities.base import Asked
+from maskwright.tokens import Array, Tokens
+
+CONTEXT = 126
+"""tokens of a record that a calibration question shows at the most: its cost grows with them, its answer hardly"""
+QUANTILES = 1001
+
+
+@dataclass(frozen=True)
+class Calibration:
+    slot: float = 1.0
+    """temperature of one slot"""
+    joint: float = 1.0
+    """a completion's probability is the product of its conditionals to the power 1 / joint"""
+    levels: list[float] = field(default_factory=list)
+    """quantiles of the truth's nats, evenly spaced from 0 to 1"""
+    slots: int = 0
+    """how many slots `levels` were taken from"""
+    lengths: LengthPrior = field(default_factory=LengthPrior)
+
+    def level(self, coverage: float) -> float:
+        """Nats up to which values belong to a set that holds the truth with probability `coverage`."""
+        if not 0 < coverage < 1:
+            raise QueryError(f"coverage must lie between 0 and 1, got {coverage}")
+        n = self.slots
+        if n < 1 or np.ceil((n + 1) * coverage) > n:
+            raise QueryError(f"coverage {coverage} can't be promised: calibration had {n} held-out slots only; train on more")
+        share = np.ceil((n + 1) * coverage) / n
+        return float(np.interp(share, np.linspace(0, 1, len(self.levels)), self.levels))
+
+    def completion(self, log_prob: float, blanks: int) -> float:
+        """The calibrated probability of a whole completion of so many tokens."""
+        return float(np.exp(log_prob / (self.joint if blanks > 1 else 1.0)))
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Calibration:
+        return cls(**(saved | {"lengths": LengthPrior(**saved["lengths"])}))
+
+
+def fit(reader: Reader, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], slots: int, seed: int) -> Calibration:
+    """`slots` single slots for each of temperature and levels, a tenth as many spans, a thirtieth as many open blanks."""
+    rng = np.random.default_rng((seed, 77))
+    slot = _slot_temperature(reader, single_slots(fitted_on, slots, rng))
+    config = DecodeConfig(temperature=slot)
+    joint = _joint_temperature(reader, fitted_on, max(slots // 10, 1), rng, config)
+    nats = np.sort(slot_nats(reader, single_slots(levels_on, slots, rng), slot))
+    out = Calibration(slot, joint, [], len(nats))
+    if len(nats):
+        out = replace(out, levels=np.quantile(nats, np.linspace(0, 1, QUANTILES), method="higher").tolist())
+    spans = [s for length in range(1, lengths.LONGEST + 1) for s in stretches(fitted_on, max(slots // 240, 1), length, rng)]
+    return replace(out, lengths=lengths.fit(reader, spans, config))
+
+
+def single_slots(records: Sequence[Tokens], count: int, rng: np.random.Generator) -> list[Question]:
+    """Questions with one token hidden, at random over all tokens of all records, its surroundings shown."""
+    return [Question(a.tokens, ~a.tokens.present, np.flatnonzero(~a.tokens.present)) for a in stretches(records, count, 1, rng)]
+
+
+def stretches(records: Sequence[Tokens], count: int, length: int, rng: np.random.Generator) -> list[Asked]:
+    """Queries with `length` adjacent tokens blanked out at random; what stood there is their `truth`."""
+    room = np.array([max(len(tokens) - length + 1, 0) for tokens in records])
+    if not room.sum():
+        return []
+    ends = np.cumsum(room)
+    chosen = np.sort(rng.choice(ends[-1], size=min(count, int(ends[-1])), replace=False))
+    out = []
+    for pick in chosen:
+        number = int(np.searchsorted(ends, pick, side="right"))
+        start = int(pick - (ends[number] - room[number]))
+        out.append(blanked(records[number], np.arange(start, start + length)))
+    return out
+
+
+def blanked(tokens: Tokens, at: Array) -> Asked:
+    """A record with the tokens `at` taken out, cut to their surroundings."""
+    first, last = around(len(tokens), at, CONTEXT)
+    window = tokens.take(slice(first, last))
+    present = window.present.copy()
+    present[at - first] = False
+    truth = {name: array[at - first] for name, array in window.values.items()}
+    return Asked(replace(window, present=present), None, truth)
+
+
+def slot_nats(reader: Reader, questions: Sequence[Question], temperature: float) -> Array:
+    """(n,) nats of the truth at each single slot."""
+
+    def answer(distribution: Any, members: list[int], rows: Array) -> list[float]:
+        asked = [(Asked(questions[m].tokens, None), int(questions[m].at[0])) for m in members]
+        restricted = reader.modality.restrict(distribution.tempered(temperature), asked)
+        names = questions[members[0]].tokens.values
+        truth = {n: np.array([questions[m].tokens.values[n][questions[m].at[0]] for m in members]) for n in names}
+        return list(restricted.nll(truth).double().cpu().numpy())
+
+    return np.array(reader.ask(questions, answer))
+
+
+def _slot_temperature(reader: Reader, questions: Sequence[Question]) -> float:
+    """The temperature at which the truth is likeliest, by golden section on the mean nats of logits kept once."""
+    if not questions:
+        return 1.0
+    kept: list[Any] = []
+
+    def answer(distribution: Any, members: list[int], rows: Array) -> list[None]:
+        names = questions[members[0]].tokens.values
+        truth = {n: np.array([questions[m].tokens.values[n][questions[m].at[0]] for m in members]) for n in names}
+        kept.append((distribution, truth))
+        return [None] * len(members)
+
+    reader.ask(questions, answer)
+    return _golden(lambda t: float(sum(d.tempered(t).nll(truth).double().sum() for d, truth in kept)))
+
+
+def _joint_temperature(
+    reader: Reader, records: Sequence[Tokens], count: int, rng: np.random.Generator, config: DecodeConfig
+) -> float:
+    """The exponent by which best completions of 2 to 5 tokens are right as often as their probability says."""
+    asked = [a for length in (2, 3, 4, 5) for a in stretches(records, max(count // 4, 1), length, rng)]
+    if not asked:
+        return 1.0
+    log_prob, right = [], []
+    for query, completions in zip(asked, best(reader, asked, config), strict=True):
+        log_prob.append(completions[0].log_prob)
+        right.append(is_right(query, completions[0].tokens))
+    x, y = torch.tensor(log_prob).clamp(max=-1e-6), torch.tensor(right)
+
+    def cost(t: float) -> float:
+        p = (x / t).exp().clamp(1e-9, 1 - 1e-9)
+        # A quarter of a success and a failure more: few spans must not make it sure of itself.
+        return float(-torch.where(y, p.log(), (1 - p).log()).sum() + abs(np.log(t)))
+
+    return _golden(cost)
+
+
+def is_right(asked: Asked, filled: Tokens) -> bool:
+    """Every blank holds what stood there."""
+    assert asked.truth is not None
+    at = np.flatnonzero(~asked.tokens.present)
+    return all(np.array_equal(filled.values[name][at], truth) for name, truth in asked.truth.items())
+
+
+def _golden(cost: Any, low: float = 0.25, high: float = 4.0) -> float:
+    """The minimum of a unimodal function of a positive number, on a log scale, to three digits."""
+    a, b, ratio = float(np.log(low)), float(np.log(high)), (5**0.5 - 1) / 2
+    for _ in range(18):
+        c, d = b - ratio * (b - a), a + ratio * (b - a)
+        if cost(float(np.exp(c))) < cost(float(np.exp(d))):
+            b = d
+        else:
+            a = c
+    return round(float(np.exp((a + b) / 2)), 4)

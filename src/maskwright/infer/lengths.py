@@ -1,0 +1,119 @@
+"""How long is a blank of unknown length? Joint probabilities favour the short; this makes lengths comparable.
+
+In: for each length from one to eight, its best completion. Out: log weights of the lengths. A conditional logit
+(McFadden, 1974) over what the net says of each completion: its joint log probability, its pseudo-log-likelihood, how
+well the tokens around it go with it, and the length itself, fitted on held-out stretches whose length is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from maskwright.infer.decode import Completion, DecodeConfig, best
+from maskwright.infer.reader import Question, Reader
+from maskwright.infer.windows import around
+from maskwright.modalities.base import Asked
+from maskwright.tokens import Array, Tokens, join, split
+
+LONGEST = 8
+REACH = 4
+"""tokens to either side whose fit with a completion is read"""
+_START = [0.5, 0.5, 1.0, 0.0, 0.0]
+
+
+@dataclass(frozen=True)
+class LengthPrior:
+    """Weights of: joint log probability, pseudo-log-likelihood, fit of the surroundings, length, log length."""
+
+    weights: list[float] = field(default_factory=lambda: list(_START))
+
+    def __call__(self, features: Array) -> Array:
+        """(n, 5) features -> (n,) log weights."""
+        out: Array = features @ np.asarray(self.weights)
+        return out
+
+
+def features(reader: Reader, asked: Sequence[Asked], found: Sequence[Completion], config: DecodeConfig) -> Array:
+    """(n, 5) for one completion each."""
+    around_ = _surroundings(reader, asked, found, config)
+    rows = []
+    for query, completion, fit_ in zip(asked, found, around_, strict=True):
+        blanks = int((~query.tokens.present).sum())
+        rows.append(
+            [completion.log_prob, 2 * completion.rank - completion.log_prob, fit_, float(blanks), float(np.log(blanks))]
+        )
+    return np.array(rows).reshape(-1, len(_START))
+
+
+def _surroundings(
+    reader: Reader, asked: Sequence[Asked], found: Sequence[Completion], config: DecodeConfig
+) -> list[float]:
+    """For each completion, the summed log p of up to REACH tokens on either side, each hidden alone."""
+    questions: list[Question] = []
+    owner: list[int] = []
+    for number, (query, completion) in enumerate(zip(asked, found, strict=True)):
+        blanks = np.flatnonzero(~query.tokens.present)
+        near = np.concatenate([np.arange(blanks[0] - REACH, blanks[0]), np.arange(blanks[-1] + 1, blanks[-1] + 1 + REACH)])
+        for i in near[(near >= 0) & (near < len(query.tokens))]:
+            first, last = around(len(query.tokens), np.array([i]), reader.most)
+            window = completion.tokens.take(slice(first, last))
+            hidden = ~window.present
+            hidden[i - first] = True
+            questions.append(Question(window, hidden, np.array([i - first])))
+            owner.append(number)
+
+    def answer(distribution: Any, members: list[int], rows: Array) -> list[float]:
+        names = questions[members[0]].tokens.values
+        truth = {n: np.array([questions[m].tokens.values[n][questions[m].at[0]] for m in members]) for n in names}
+        return list(-distribution.tempered(config.temperature).nll(truth).double().cpu().numpy())
+
+    out = [0.0] * len(asked)
+    for number, log_p in zip(owner, reader.ask(questions, answer), strict=True):
+        out[number] += log_p
+    return out
+
+
+def variants(asked: Asked) -> list[Asked]:
+    """A query with a stretch of blanks, with one to LONGEST blanks in its place; its own truth stays with it."""
+    at = np.flatnonzero(~asked.tokens.present)
+    before, after = asked.tokens.take(slice(0, at[0])), asked.tokens.take(slice(at[-1] + 1, None))
+    blank = asked.tokens.take(at[:1])
+    out = []
+    for length in range(1, LONGEST + 1):
+        tokens = split(join([join_all([before, *[blank] * length, after])], [0]))[0]
+        out.append(Asked(tokens, asked.template, asked.truth if length == len(at) else None))
+    return out
+
+
+def join_all(parts: Sequence[Tokens]) -> Tokens:
+    """Parts of one record, end to end."""
+    whole = join(parts, np.zeros(len(parts), dtype=np.uint64))
+    return whole.take(slice(None))
+
+
+def fit(reader: Reader, spans: Sequence[Asked], config: DecodeConfig) -> LengthPrior:
+    """The weights under which the true length is likeliest; they lean on the start where spans are few."""
+    if not spans:
+        return LengthPrior()
+    many = [variants(span) for span in spans]
+    flat = [variant for group in many for variant in group]
+    found = [completions[0] for completions in best(reader, flat, config)]
+    x = torch.from_numpy(features(reader, flat, found, config)).view(len(spans), LONGEST, -1)
+    true = torch.tensor([int((~span.tokens.present).sum()) - 1 for span in spans])
+    start = torch.tensor(_START, dtype=torch.float64)
+    weights = start.clone().requires_grad_()
+    search = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
+
+    def cost() -> torch.Tensor:
+        search.zero_grad()
+        loss = torch.nn.functional.cross_entropy(x @ weights, true, reduction="sum") + ((weights - start) ** 2).sum()
+        loss.backward()
+        return loss
+
+    search.step(cost)  # type: ignore[no-untyped-call]
+    return LengthPrior([round(float(w), 5) for w in weights.detach()])

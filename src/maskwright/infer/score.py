@@ -1,0 +1,50 @@
+"""How strange is each token: -log p of what stands there, given the rest (pseudo-log-likelihood, Salazar et al., 2020,
+with the within-word correction of Kauf and Ivanova, 2023).
+
+In: records' tokens, a number of passes. Out: nats a token. Every token is predicted exactly once: in `passes` masks
+with disjoint targets a window, or one token at a time ("all": the exact one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from maskwright.errors import QueryError
+from maskwright.infer.reader import Question, Reader
+from maskwright.infer.windows import windows
+from maskwright.masking import cover
+from maskwright.tokens import Array, Tokens, join
+
+ALL = "all"
+
+
+def score(reader: Reader, records: Sequence[Tokens], keys: Sequence[int], passes: int | str) -> list[Array]:
+    """(N,) nats for each record, 0 where a token is absent. The masks depend on a record's key and `passes` alone."""
+    if passes != ALL and (not isinstance(passes, int) or passes < 1):
+        raise QueryError(f'passes must be a whole number above 0, or "all"; got {passes!r}')
+    questions: list[Question] = []
+    places: list[tuple[int, Array]] = []
+    for number, (tokens, key) in enumerate(zip(records, keys, strict=True)):
+        cuts = windows(len(tokens), reader.most)
+        for w, (start, end) in enumerate(zip(cuts.starts, cuts.ends, strict=True)):
+            piece = tokens.take(slice(start, end))
+            mine = cuts.owner[start:end] == w
+            for mask in cover(join([piece], [key]), max(len(piece), 1) if passes == ALL else int(passes)):
+                at = mask.target[mine[mask.target]]
+                if len(at):
+                    questions.append(Question(piece, mask.hidden, at))
+                    places.append((number, at + start))
+    answers = reader.ask(questions, lambda d, members, rows: _nll(questions, d, members, rows))
+    out = [np.zeros(len(tokens)) for tokens in records]
+    for (number, at), nll in zip(places, answers, strict=True):
+        out[number][at] = nll
+    return out
+
+
+def _nll(questions: Sequence[Question], distribution: object, members: list[int], rows: Array) -> list[Array]:
+    names = questions[members[0]].tokens.values
+    truth = {n: np.concatenate([questions[m].tokens.values[n][questions[m].at] for m in members]) for n in names}
+    nll = distribution.nll(truth).double().cpu().numpy()  # type: ignore[attr-defined]
+    return [nll[a:b] for a, b in zip(rows[:-1], rows[1:], strict=True)]

@@ -1,0 +1,163 @@
+"""Which tokens to hide: pure functions of the batch's own content, a configuration, a seed and a step.
+
+In: a `Batch`. Out: a `Mask`. All kinds are one rule: every token gets a priority, and of each record the k tokens with
+the lowest priorities are hidden. What differs is who shares a priority: nobody (random), the tokens of a unit (whole
+words), or the tokens under a box (spans in text, blocks in a picture).
+
+Random numbers come from a counter (SplitMix64 of seed, step, record and token), not from a stream: a record is masked
+alike whatever stands beside it in the batch, whichever process prepares it, and however often a run is resumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskwright.errors import RecipeError, nearest
+from maskwright.tokens import Array, Batch, Mask
+
+KINDS = ("random", "unit", "box")
+SCHEDULES = ("fixed", "falling", "uniform")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskConfig:
+    kind: str = "random"
+    """random: token by token; unit: whole words (patches, cells); box: spans (blocks in a picture)"""
+    rate: float = 0.3
+    """the share of a record's tokens that is hidden"""
+    schedule: str = "falling"
+    """fixed; falling: from `rate` to `rate_end` as the learning rate decays; uniform: a rate a record, from .02 to .98,
+    which makes the model a generative one (it is then a masked diffusion model: Sahoo et al., 2024)"""
+    rate_end: float = 0.15
+    box_mean: float = 3.0
+    """mean side of a box, in positions; geometric (SpanBERT, Joshi et al., 2020, section 3.1)"""
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (("kind", self.kind, KINDS), ("schedule", self.schedule, SCHEDULES)):
+            if value not in choices:
+                near = nearest(str(value), choices)
+                raise RecipeError(f"mask.{name} = {value!r}: choose one of {', '.join(choices)}{near}")
+        if not (0 < self.rate < 1 and 0 < self.rate_end < 1 and self.box_mean >= 1):
+            raise RecipeError("mask.rate and mask.rate_end must lie between 0 and 1, mask.box_mean be at least 1")
+
+
+def draw(batch: Batch, config: MaskConfig, *, seed: int, step: int, decay: float) -> Mask:
+    """The training mask of a step. `decay` in [0, 1] is 1 before the learning rate falls, and 0 at its end."""
+    key = _mix(batch.keys ^ _mix(np.uint64(seed)) ^ _mix(np.uint64(step) + np.uint64(1 << 32)))
+    records = len(batch.keys)
+    if config.schedule == "uniform":
+        rate = 0.02 + 0.96 * uniform(key, np.full(records, 1 << 40))
+    else:
+        falling = decay if config.schedule == "falling" else 1.0
+        rate = np.full(records, config.rate_end + (config.rate - config.rate_end) * falling)
+    return lowest(batch, _priority(batch, config, key), rate, uniform(key, np.full(records, (1 << 40) + 1)))
+
+
+def at_random(batch: Batch, rate: float, seed: int) -> Mask:
+    """Random tokens at a fixed rate: what held-out figures are taken on, whatever a run trains on."""
+    key = _mix(batch.keys ^ _mix(np.uint64(seed)))
+    rates = np.full(len(batch.keys), rate)
+    return lowest(
+        batch,
+        _priority(batch, MaskConfig(kind="random"), key),
+        rates,
+        uniform(key, np.full(len(rates), (1 << 40) + 1)),
+    )
+
+
+def lowest(batch: Batch, priority: Array, rate: Array, chance: Array) -> Mask:
+    """Hides, of each record's n tokens that may be, those of lowest priority: rate * n, rounded by `chance`, one at least.
+
+    Tokens of equal priority go together: they are hidden when the middle of their ranks falls below the count.
+    """
+    free = np.flatnonzero(batch.maskable & batch.present)
+    record = batch.record[free]
+    n = np.bincount(record, minlength=len(batch.keys))
+    count = np.maximum(np.floor(rate * n + chance), 1)
+    order = np.lexsort((priority[free], record))
+    first = np.concatenate([[0], np.cumsum(n)])[record[order]]
+    rank = np.arange(len(free)) - first
+    value = priority[free][order]
+    fresh = np.concatenate([[True], (value[1:] != value[:-1]) | (record[order][1:] != record[order][:-1])])
+    group = np.cumsum(fresh) - 1
+    starts = np.flatnonzero(fresh)
+    sizes = np.diff(np.append(starts, len(free)))
+    begin = rank[starts][group]
+    middle = begin + (sizes[group] - 1) / 2
+    chosen = np.sort(free[order[(middle < count[record[order]]) | (begin == 0)]])
+    hidden = ~batch.present.copy()
+    hidden[chosen] = True
+    return Mask(hidden=hidden, target=chosen, weight=np.ones(len(chosen), dtype=np.float32))
+
+
+def cover(batch: Batch, passes: int) -> list[Mask]:
+    """Masks with disjoint targets that together predict every token exactly once.
+
+    A token is predicted with its unit's later tokens hidden and its earlier ones standing: hiding it alone would let the
+    rest of a word give it away (Kauf and Ivanova, 2023). Targets of one pass stand `passes` tokens apart, as far as can
+    be; which pass begins a record depends on its content. One record with as many passes as tokens is the exact rule.
+    """
+    free = np.flatnonzero(batch.maskable & batch.present)
+    record = batch.record[free]
+    n = np.bincount(record, minlength=len(batch.keys))
+    rank = np.arange(len(free)) - np.concatenate([[0], np.cumsum(n)])[record]
+    turn = (rank + (_mix(batch.keys) % np.uint64(max(passes, 1))).astype(np.int64)[record]) % passes
+    last = _last_of_unit(batch)
+    masks = []
+    for number in range(passes):
+        target = free[turn == number]
+        if not len(target):
+            continue
+        reach = np.zeros(len(batch.kind) + 1, dtype=np.int64)
+        np.add.at(reach, target, 1)
+        np.add.at(reach, last[target] + 1, -1)
+        hidden = (np.cumsum(reach[:-1]) > 0) & batch.maskable | ~batch.present
+        masks.append(Mask(hidden=hidden, target=target, weight=np.ones(len(target), dtype=np.float32)))
+    return masks
+
+
+def _last_of_unit(batch: Batch) -> Array:
+    """(T,) the index of the last token of each token's unit."""
+    tag = batch.unit + batch.record * (int(batch.unit.max(initial=0)) + 1)
+    ends = np.flatnonzero(np.append(tag[1:] != tag[:-1], True))
+    return ends[np.searchsorted(ends, np.arange(len(tag)))]
+
+
+def _priority(batch: Batch, config: MaskConfig, key: Array) -> Array:
+    """(T,) uniform numbers; equal where tokens must go together."""
+    record = batch.record
+    index = np.arange(len(record)) - batch.cu_seqlens[:-1][record]
+    if config.kind == "unit":
+        return uniform(key[record], batch.unit - batch.unit[batch.cu_seqlens[:-1]][record])
+    own = uniform(key[record], index)
+    if config.kind == "random":
+        return own
+    return _boxes(batch, own, uniform(key[record], index + (1 << 41)), config.box_mean)
+
+
+def _boxes(batch: Batch, own: Array, chance: Array, mean: float) -> Array:
+    """A token's priority is the lowest among the boxes that cover it, one of which begins at every token."""
+    side = np.ones(len(own)) if mean == 1 else np.ceil(np.log1p(-chance) / np.log1p(-1 / mean)).clip(1, 10)
+    record, best = batch.record, own.copy()
+    for shift in range(1, int(side.max(initial=1))):
+        source, target = slice(0, len(own) - shift), slice(shift, len(own))
+        reached = (record[source] == record[target]) & (side[source] > shift)
+        best[target] = np.where(reached, np.minimum(best[target], own[source]), best[target])
+    return best
+
+
+def uniform(key: Array, counter: Array) -> Array:
+    """Numbers in [0, 1) that depend on key and counter alone, elementwise."""
+    bits = _mix(key ^ _mix(counter.astype(np.uint64)))
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _mix(x: Array | np.uint64) -> Array:
+    """SplitMix64's finaliser (Steele, Lea and Flood, 2014)."""
+    with np.errstate(over="ignore"):
+        z = np.asarray(x, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))

@@ -1,0 +1,28 @@
+"""The registry: which modalities there are. The only place above their own files that names them."""
+
+from __future__ import annotations
+
+from maskwright.errors import DataError, nearest
+from maskwright.modalities.base import Modality
+from maskwright.modalities.text import Text
+from maskwright.records.read import Source
+
+_MODALITIES: dict[str, type[Text]] = {"text": Text}
+
+
+def names() -> list[str]:
+    return list(_MODALITIES)
+
+
+def modality(name: str) -> Modality:
+    """A fresh modality by name."""
+    if name not in _MODALITIES:
+        raise DataError(f"no modality {name!r}{nearest(name, _MODALITIES)}; there are: {', '.join(_MODALITIES)}")
+    return _MODALITIES[name]()
+
+
+def detect(source: Source) -> tuple[Modality, str]:
+    """The modality that claims a source most surely, and why."""
+    claims = [(made.claims(source), made) for made in map(modality, _MODALITIES)]
+    (_, why), best = max(claims, key=lambda claim: claim[0][0])
+    return best, why

@@ -1,0 +1,95 @@
+"""The contract of a modality: how one kind of data is cut, put together, read and predicted.
+
+Everything above this folder works through this protocol alone: training, every verb, calibration. When something new
+needs an `if` on the modality's name elsewhere, the contract is wrong, and is mended here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from torch import nn
+
+from maskwright.records.read import Record, Source
+from maskwright.tokens import Array, Batch, Distribution, Mask, Tokens
+
+Floor = Callable[[Batch, Mask], Array]
+"""(batch, mask) -> (M,) nats of what stands at the targets, by counting"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query with blanks, cut into tokens: absent ones (`present` False) are asked for."""
+
+    tokens: Tokens
+    template: Any
+    """the modality's own notes on the query: what `decode` and `restrict` need"""
+    truth: dict[str, Array] | None = None
+    """what is put into the blanks, where a given completion is scored instead of sought"""
+    label: str = ""
+    """what a person calls this variant: the target's text"""
+
+
+class Modality(Protocol):
+    name: str
+    section: str
+    """where its configuration stands in a recipe"""
+    columns: dict[str, np.dtype[Any]]
+    """what a shard stores of a token; the rest follows from it"""
+    frame_size: int
+    """tokens that `frame` adds to a piece"""
+
+    def claims(self, source: Source) -> tuple[float, str]:
+        """How sure, in [0, 1], that it can read this, and why."""
+
+    def fit(self, sample: Iterable[Record], size: int) -> None:
+        """Learns vocabulary or scales from a sample of records; `size`: bytes of the whole corpus."""
+
+    def save(self, folder: Path, length: int) -> None:
+        """Its files into a model folder; `length`: the longest piece that the net reads."""
+
+    def load(self, folder: Path) -> None: ...
+
+    def tokenise(self, records: Sequence[Record]) -> list[dict[str, Array]]:
+        """Each record's `columns`; the fast way, in bulk."""
+
+    def unpack(self, columns: dict[str, Array], cu_seqlens: Array, keys: Array) -> Batch:
+        """Stored columns of many pieces, end to end, to tokens without a frame."""
+
+    def frame(self, batch: Batch) -> Batch:
+        """Adds what stands around every piece ([CLS], [SEP])."""
+
+    def encode(self, record: Record) -> Tokens:
+        """A record's tokens, without a frame, with their place in it."""
+
+    def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Asked]:
+        """A query with blanks; several variants where a blank's length is unknown, or one a target."""
+
+    def restrict(self, distribution: Any, asked: Sequence[tuple[Asked, int]]) -> Distribution:
+        """What may stand at a blank of its query: row i of `distribution` is token index asked[i][1] of asked[i][0]."""
+
+    def decode(self, tokens: Tokens, asked: Asked) -> str:
+        """The query with its blanks filled by `tokens`; all else byte for byte."""
+
+    def label(self, values: dict[str, Array]) -> list[str]:
+        """What a person reads at each token."""
+
+    def size(self, record: Record) -> int:
+        """Bytes of user data."""
+
+    def input(self, width: int) -> nn.Module: ...
+
+    def head(self, width: int, inputs: nn.Module) -> nn.Module: ...
+
+    def start(self, net: nn.Module, shards: Any, train: Array) -> None:
+        """Sets a fresh net to where counting ends."""
+
+    def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
+        """What counting reaches, from the training records `train` of the shards."""
+
+    def hugging_face(self, config: Any) -> dict[str, Any] | None:
+        """config.json for other tools to open the model with, or None where none can."""

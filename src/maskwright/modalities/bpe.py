@@ -1,0 +1,153 @@
+"""The tokeniser of text: byte-level BPE (Sennrich et al., 2016; bytes as in GPT-2), trained and run by `tokenizers`.
+
+In: strings. Out: token ids, and what follows from an id alone: its bytes, whether it begins a word. Any string comes
+back exactly, and special strings in data ("[MASK]") are ordinary text: only framing puts the special ids in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from maskwright.errors import DataError, ModelError
+from maskwright.tokens import Array
+
+SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
+_ROLES = {
+    "pad": ("[PAD]", "<pad>"),
+    "cls": ("[CLS]", "<s>", "<cls>"),
+    "sep": ("[SEP]", "</s>", "<sep>"),
+    "mask": ("[MASK]", "<mask>"),
+    "unk": ("[UNK]", "<unk>"),
+}
+
+
+def suggested_size(corpus_bytes: int) -> int:
+    """A vocabulary that grows as the root of the corpus, a multiple of 64 (LOG.md has the sweep behind it)."""
+    size = 2.4 * corpus_bytes**0.5
+    return int(min(max(round(size / 64), 8), 512)) * 64
+
+
+class Vocabulary:
+    """A tokenizer and the tables that follow from its ids."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        tokenizer.encode_special_tokens = True
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.tokenizer = tokenizer
+        known = tokenizer.get_vocab(with_added_tokens=True)
+        self.size = -(-(max(known.values()) + 1) // 64) * 64
+        """rows of the net's table: a multiple of 64, the last of them unused where the tokeniser has fewer"""
+        self.names: dict[str, str] = {}
+        for role, spellings in _ROLES.items():
+            name = next((s for s in spellings if s in known), None)
+            if name is None:
+                raise ModelError(f"the tokeniser has no {role} token (one of {', '.join(spellings)}); add one")
+            self.names[role] = name
+        self.pad, self.cls, self.sep, self.mask, self.unk = (known[self.names[role]] for role in _ROLES)
+        self.special = np.zeros(self.size, dtype=bool)
+        self.special[[self.pad, self.cls, self.sep, self.mask, self.unk]] = True
+        for token_id, added in tokenizer.get_added_tokens_decoder().items():
+            self.special[token_id] |= added.special
+        self.texts = self._bytes(known)
+        self.begins, self.ends = self._edges(known)
+        self.spaced = np.array([text.startswith(b" ") for text in self.texts])
+        self.absent = np.ones(self.size, dtype=bool)
+        self.absent[list(known.values())] = False
+
+    @classmethod
+    def train(cls, texts: Iterable[str], size: int) -> Vocabulary:
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=[AddedToken(s, special=True, lstrip=s == "[MASK]", normalized=False) for s in SPECIALS],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+        )
+        return cls(tokenizer)
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """From a tokenizer.json, or a folder that holds one."""
+        path = path / "tokenizer.json" if path.is_dir() else path
+        if not path.is_file():
+            raise ModelError(f"{path}: no tokeniser there; a tokenizer.json is needed")
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from None
+        except Exception as error:  # tokenizers raises plain Exception
+            raise ModelError(f"{path}: not a readable tokenizer.json: {str(error).splitlines()[0]}") from None
+
+    def save(self, folder: Path, length: int) -> None:
+        """tokenizer.json, and the tokenizer_config.json by which Hugging Face tools find the special tokens."""
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+        config: dict[str, Any] = {f"{role}_token": name for role, name in self.names.items()}
+        config |= {
+            "model_max_length": length,
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_input_names": ["input_ids", "attention_mask"],
+            "clean_up_tokenization_spaces": False,
+        }
+        (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        try:
+            return [e.ids for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        except (TypeError, UnicodeEncodeError):
+            raise DataError("a text holds half a surrogate pair, which is no character; drop it") from None
+
+    def ids_and_offsets(self, text: str) -> tuple[Array, Array]:
+        """(N,) ids and (N, 2) character offsets."""
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        return np.array(encoding.ids, dtype=np.int64), np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+
+    def text(self, ids: Iterable[int]) -> str:
+        return self.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
+
+    def _bytes(self, known: dict[str, int]) -> list[bytes]:
+        """What each id stands for, as bytes, without the tokeniser's own spelling of spaces and bytes."""
+        texts = [b""] * self.size
+        for token, token_id in known.items():
+            if all(c in _FROM_CHAR for c in token):
+                texts[token_id] = bytes(_FROM_CHAR[c] for c in token)
+            else:
+                texts[token_id] = token.replace("▁", " ").removeprefix("##").encode()
+        return texts
+
+    def _edges(self, known: dict[str, int]) -> tuple[Array, Array]:
+        """Whether a token always begins a new word, and whether what follows it always does."""
+        begins, ends = np.ones(self.size, dtype=bool), np.ones(self.size, dtype=bool)
+        for token, token_id in known.items():
+            text = self.texts[token_id]
+            if text and not self.special[token_id]:
+                begins[token_id] = not _in_word(text[0]) and not token.startswith("##")
+                ends[token_id] = not _in_word(text[-1])
+        return begins, ends
+
+
+def _in_word(byte: int) -> bool:
+    """ASCII letters, digits, underscore, and every byte of a character beyond ASCII."""
+    return byte >= 0x80 or chr(byte).isalnum() or byte == ord("_")
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's printable stand-in for every byte, inverted."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [b for b in range(256) if b not in plain]
+    return {chr(b): b for b in plain} | {chr(256 + i): b for i, b in enumerate(others)}
+
+
+_FROM_CHAR = _byte_alphabet()

@@ -1,0 +1,302 @@
+"""Text: records are strings, tokens are byte-level BPE, a token's value is one of V ids.
+
+In: strings, and queries with blanks (`{mask}` one token, `{mask*}` one to eight, `{{mask}}` the literal). Out: tokens,
+and text again; what no blank touches comes back byte for byte. The net that it asks for is ModernBERT, so that other
+tools open what was trained here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from maskwright.errors import DataError, QueryError
+from maskwright.modalities import counts
+from maskwright.modalities.base import Asked, Floor
+from maskwright.modalities.bpe import Vocabulary, suggested_size
+from maskwright.nets import families
+from maskwright.nets.heads import Categorical, TokenHead, TokenInput
+from maskwright.records.read import Record, Source
+from maskwright.tokens import Array, Batch, Tokens
+
+LONGEST_BLANK = 8
+MOST_OPEN = 2
+"""blanks of unknown length in one query: each multiplies the variants by eight"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerConfig:
+    size: int = 0
+    """vocabulary; 0: chosen from the corpus"""
+    path: str = ""
+    """a tokenizer.json to use as it is"""
+
+
+@dataclass(frozen=True)
+class _Blank:
+    first: int
+    """where it begins in the query, a plain space before it taken along"""
+    last: int
+    open: bool
+    spaced: bool
+    """a space was taken: the blank's first token must bring one back"""
+
+
+@dataclass(frozen=True)
+class _Template:
+    text: str
+    blanks: list[_Blank]
+    slots: list[list[int]]
+    """for each blank, the indices of its tokens"""
+
+
+class Text:
+    name = "text"
+    section = "tokenizer"
+    frame_size = 2
+
+    def __init__(self, config: TokenizerConfig | None = None) -> None:
+        self.config = config or TokenizerConfig()
+        self._vocabulary: Vocabulary | None = None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        if self._vocabulary is None:
+            raise DataError("this tokeniser was neither trained nor loaded yet")
+        return self._vocabulary
+
+    @property
+    def columns(self) -> dict[str, np.dtype[Any]]:
+        return {"id": np.dtype(np.uint16 if self.vocabulary.size <= 1 << 16 else np.uint32)}
+
+    def claims(self, source: Source) -> tuple[float, str]:
+        return 0.5, "its records are strings"
+
+    def fit(self, sample: Iterable[Record], size: int) -> None:
+        if self.config.path:
+            self._vocabulary = Vocabulary.load(Path(self.config.path))
+        else:
+            texts = (record.value for record in sample)
+            self._vocabulary = Vocabulary.train(texts, self.config.size or suggested_size(size))
+
+    def save(self, folder: Path, length: int) -> None:
+        self.vocabulary.save(folder, length)
+
+    def load(self, folder: Path) -> None:
+        self._vocabulary = Vocabulary.load(folder)
+
+    def tokenise(self, records: Sequence[Record]) -> list[dict[str, Array]]:
+        dtype = self.columns["id"]
+        return [{"id": np.array(ids, dtype=dtype)} for ids in self.vocabulary.ids([r.value for r in records])]
+
+    def unpack(self, columns: dict[str, Array], cu_seqlens: Array, keys: Array) -> Batch:
+        ids = columns["id"].astype(np.int64)
+        t, lengths = len(ids), np.diff(cu_seqlens)
+        index = np.arange(t) - np.repeat(cu_seqlens[:-1], lengths)
+        return Batch(
+            values={"id": ids},
+            positions=index[:, None],
+            kind=np.zeros(t, dtype=np.int64),
+            present=np.ones(t, dtype=bool),
+            maskable=np.ones(t, dtype=bool),
+            unit=self._words(ids),
+            where=np.zeros((t, 2), dtype=np.int64),
+            cu_seqlens=cu_seqlens,
+            keys=keys,
+        )
+
+    def _words(self, ids: Array) -> Array:
+        """A number a word, rising: byte-level BPE has no mark for it, so a token's own first and last bytes tell."""
+        v = self.vocabulary
+        fresh = v.begins[ids].copy()
+        fresh[1:] |= v.ends[ids[:-1]]
+        return np.cumsum(fresh)
+
+    def frame(self, batch: Batch) -> Batch:
+        """[CLS] before and [SEP] after every piece; positions count from 0 in each."""
+        lengths = batch.lengths + 2
+        cu = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        t = int(cu[-1])
+        inner = np.ones(t, dtype=bool)
+        inner[cu[:-1]] = inner[cu[1:] - 1] = False
+        ids = np.full(t, self.vocabulary.sep, dtype=np.int64)
+        ids[cu[:-1]] = self.vocabulary.cls
+        ids[inner] = batch.values["id"]
+
+        def widened(array: Array, fill: Any) -> Array:
+            out = np.full((t, *array.shape[1:]), fill, dtype=array.dtype)
+            out[inner] = array
+            return out
+
+        unit = np.zeros(t, dtype=np.int64)
+        unit[inner] = batch.unit - batch.unit.min(initial=0) + 1
+        unit[cu[1:] - 1] = unit.max(initial=0) + 1
+        return Batch(
+            values={"id": ids},
+            positions=(np.arange(t) - np.repeat(cu[:-1], lengths))[:, None],
+            kind=np.zeros(t, dtype=np.int64),
+            present=widened(batch.present, True),
+            maskable=widened(batch.maskable, False),
+            unit=unit,
+            where=widened(batch.where, 0),
+            cu_seqlens=cu,
+            keys=batch.keys,
+        )
+
+    def encode(self, record: Record) -> Tokens:
+        ids, offsets = self.vocabulary.ids_and_offsets(record.value)
+        return self._tokens(ids, offsets)
+
+    def _tokens(self, ids: Array, where: Array, present: Array | None = None) -> Tokens:
+        n = len(ids)
+        return Tokens(
+            values={"id": ids.astype(np.int64)},
+            positions=np.arange(n)[:, None],
+            kind=np.zeros(n, dtype=np.int64),
+            present=np.ones(n, dtype=bool) if present is None else present,
+            maskable=np.ones(n, dtype=bool),
+            unit=self._words(ids.astype(np.int64)),
+            where=where,
+        )
+
+    # Queries
+
+    def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Asked]:
+        text, marks = record.value, self._marks(record.value)
+        if not marks:
+            raise QueryError(f"{record.source}: no blank in {_short(text)}; write {{mask}} for one token, {{mask*}} for some")
+        if targets is not None:
+            return self._targets(text, marks, targets, record.source)
+        open_ = [blank for blank in marks if blank.open]
+        if len(open_) > MOST_OPEN:
+            raise QueryError(f"{record.source}: {len(open_)} blanks of unknown length; {MOST_OPEN} at most in one text")
+        lengths = [range(1, LONGEST_BLANK + 1) if blank.open else (1,) for blank in marks]
+        return [self._asked(text, marks, combination) for combination in itertools.product(*lengths)]
+
+    def _targets(self, text: str, marks: list[_Blank], targets: Sequence[str], source: str) -> list[Asked]:
+        if len(marks) != 1:
+            raise QueryError(f"{source}: targets need exactly one blank, there are {len(marks)} in {_short(text)}")
+        out = []
+        for target in targets:
+            spelled = " " + target.lstrip(" ") if marks[0].spaced else target
+            ids = np.array(self.vocabulary.ids([spelled])[0], dtype=np.int64)
+            if not len(ids):
+                raise QueryError(f"{source}: an empty target; every target needs at least one character")
+            asked = self._asked(text, marks, (len(ids),))
+            out.append(Asked(asked.tokens, asked.template, {"id": ids}, target))
+        return out
+
+    def _marks(self, text: str) -> list[_Blank]:
+        found = []
+        for match in self._pattern().finditer(text):
+            if match.group().startswith("{{"):
+                continue
+            spaced = text[: match.start()].endswith(" ")
+            found.append(_Blank(match.start() - spaced, match.end(), match.group() == "{mask*}", spaced))
+        return found
+
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(r"\{\{mask\*?\}\}|\{mask\*?\}|" + re.escape(self.vocabulary.names["mask"]))
+
+    def _asked(self, text: str, marks: list[_Blank], lengths: Sequence[int]) -> Asked:
+        """The query with so many tokens at each blank; what stands between blanks is tokenised by itself."""
+        ids, where, present, slots = [], [], [], []
+        done = count = 0
+        for blank, length in itertools.zip_longest(marks, lengths):
+            end = blank.first if blank else len(text)
+            piece, offsets = self._piece(text, done, end)
+            ids.append(piece), where.append(offsets), present.append(np.ones(len(piece), dtype=bool))
+            count += len(piece)
+            if blank:
+                ids.append(np.full(length, self.vocabulary.mask))
+                where.append(np.tile([blank.first, blank.last], (length, 1)))
+                present.append(np.zeros(length, dtype=bool))
+                slots.append(list(range(count, count + length)))
+                count, done = count + length, blank.last
+            else:
+                break
+        else:
+            piece, offsets = self._piece(text, done, len(text))
+            ids.append(piece), where.append(offsets), present.append(np.ones(len(piece), dtype=bool))
+        tokens = self._tokens(np.concatenate(ids), np.concatenate(where), np.concatenate(present))
+        return Asked(tokens, _Template(text, marks, slots))
+
+    def _piece(self, text: str, first: int, last: int) -> tuple[Array, Array]:
+        """Ids and places of text[first:last]; an escaped blank counts as what it stands for."""
+        ids, offsets = self.vocabulary.ids_and_offsets(_literal(text[first:last]))
+        return ids, offsets + first
+
+    def restrict(self, distribution: Categorical, asked: Sequence[tuple[Asked, int]]) -> Categorical:
+        v = self.vocabulary
+        allowed = np.tile(~v.special & ~v.absent, (len(asked), 1))
+        for row, (query, index) in enumerate(asked):
+            template: _Template | None = query.template
+            for blank, slots in zip(template.blanks, template.slots, strict=True) if template else ():
+                if slots[0] == index and blank.spaced:
+                    allowed[row] &= v.spaced
+        return distribution.restricted(torch.from_numpy(allowed).to(distribution.features.device))
+
+    def decode(self, tokens: Tokens, asked: Asked) -> str:
+        template: _Template = asked.template
+        out, done = [], 0
+        for blank, slots in zip(template.blanks, template.slots, strict=True):
+            out += [_literal(template.text[done : blank.first]), self.vocabulary.text(tokens.values["id"][slots])]
+            done = blank.last
+        return "".join(out) + _literal(template.text[done:])
+
+    def label(self, values: dict[str, Array]) -> list[str]:
+        return [self.vocabulary.text([int(i)]) for i in values["id"]]
+
+    def size(self, record: Record) -> int:
+        return len(record.value.encode())
+
+    # The net
+
+    def input(self, width: int) -> TokenInput:
+        return TokenInput(self.vocabulary.size, width, self.vocabulary.mask)
+
+    def head(self, width: int, inputs: nn.Module) -> TokenHead:
+        assert isinstance(inputs, TokenInput)
+        return TokenHead(inputs)
+
+    def start(self, net: Any, shards: Any, train: Array) -> None:
+        ids, starts = shards.column("id", train, counts.MOST_TOKENS)
+        size = self.vocabulary.size
+        frequency = np.bincount(ids, minlength=size)[:size] + 0.5
+        with torch.no_grad():
+            net.head.bias.copy_(torch.from_numpy(np.log(frequency / frequency.sum())))
+            table = net.inputs.tok_embeddings.weight
+            nn.init.normal_(table, std=table.shape[1] ** -0.5)
+
+    def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
+        ids, starts = shards.column("id", train, counts.MOST_TOKENS)
+        counted = counts.Counts.of(ids, starts, self.vocabulary.size)
+
+        def frequency(batch: Batch, mask: Any) -> Array:
+            return counted.frequency_nats(batch.values["id"][mask.target])
+
+        def neighbours(batch: Batch, mask: Any) -> Array:
+            return counted.neighbour_nats(*counts.neighbours(batch, mask, counted.size))
+
+        return {"frequency": frequency, "neighbours": neighbours}
+
+    def hugging_face(self, config: Any) -> dict[str, Any]:
+        v = self.vocabulary
+        ids = {"pad": v.pad, "cls": v.cls, "sep": v.sep, "mask": v.mask, "unk": v.unk}
+        return families.modernbert_config(config, v.size, ids)
+
+
+def _literal(text: str) -> str:
+    return text.replace("{{mask}}", "{mask}").replace("{{mask*}}", "{mask*}")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")

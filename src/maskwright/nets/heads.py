@@ -1,0 +1,164 @@
+"""Heads and the distributions they give: here a choice among V recorded values.
+
+In: (M, W) states at the positions asked. Out: a `Categorical` over V ids, whose logits are made only when read; its
+`nll` never holds more than a chunk of them in fp32, forward or backward, because at small widths the fp32 softmax over
+a vocabulary would cost as much as the net. Knows nothing of what an id stands for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from maskwright.nets.encoder import Linear, Norm
+
+CHUNK = 512
+"""positions at a time: a chunk of fp32 logits stays near the cache"""
+
+
+class TokenInput(nn.Module):
+    """A vector a token id, the mask's where nothing is shown, then a norm."""
+
+    def __init__(self, vocabulary: int, width: int, mask_id: int) -> None:
+        super().__init__()
+        self.mask_id = mask_id
+        self.tok_embeddings = nn.Embedding(vocabulary, width)
+        self.norm = Norm(width)
+
+    def forward(self, values: dict[str, Tensor], kind: Tensor, positions: Tensor, shown: Tensor) -> Tensor:
+        ids = values["id"].long()
+        # Looked up in fp32: the gradients of a frequent token are a long sum, too long for bf16.
+        return self.norm(self.tok_embeddings(torch.where(shown, ids, self.mask_id)))
+
+
+class TokenHead(nn.Module):
+    """ModernBERT's prediction head: dense, GELU, norm, then the input's own vectors as the decoder, and a bias."""
+
+    def __init__(self, inputs: TokenInput) -> None:
+        super().__init__()
+        vocabulary, width = inputs.tok_embeddings.weight.shape
+        self.dense = Linear(width, width)
+        self.norm = Norm(width)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        self._tied = [inputs.tok_embeddings]  # in a list, so that the weight is registered once
+        nn.init.eye_(self.dense.weight)
+
+    def forward(self, states: Tensor, kind: Tensor) -> Categorical:
+        features = self.norm(F.gelu(self.dense(states)))
+        return Categorical(features, self._tied[0].weight, self.bias)
+
+
+class Categorical:
+    """M distributions over V ids: logits = features @ weight.T + bias, divided by a temperature.
+
+    `allowed` (M or 1, V) bool leaves out ids, and the rest sums to one. Values are {"id": (M,)}.
+    """
+
+    def __init__(
+        self, features: Tensor, weight: Tensor, bias: Tensor, temperature: float = 1.0, allowed: Tensor | None = None
+    ) -> None:
+        self.features, self.weight, self.bias = features, weight, bias
+        self.temperature, self.allowed = temperature, allowed
+        self._log_probs: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def logits(self) -> Tensor:
+        """(M, V) fp32, before temperature and exclusions: what Hugging Face's models return."""
+        return F.linear(self.features, self.weight.to(self.features.dtype)).float() + self.bias
+
+    def log_probs(self) -> Tensor:
+        """(M, V) fp32."""
+        if self._log_probs is None:
+            logits = self.logits() / self.temperature
+            if self.allowed is not None:
+                logits = logits.masked_fill(~self.allowed, -torch.inf)
+            self._log_probs = torch.log_softmax(logits, dim=-1)
+        return self._log_probs
+
+    def nll(self, values: dict[str, Any]) -> Tensor:
+        target = torch.as_tensor(values["id"]).to(self.features.device).long()
+        if self.temperature == 1.0 and self.allowed is None and self._log_probs is None:
+            return _ChunkedNLL.apply(self.features, self.weight, self.bias, target)
+        return -self.log_probs().gather(1, target[:, None])[:, 0]
+
+    def mode(self) -> dict[str, Tensor]:
+        return {"id": self.log_probs().argmax(-1)}
+
+    def sample(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        uniform = torch.from_numpy(rng.random(len(self))).to(self.features.device)
+        cumulative = self.log_probs().double().exp().cumsum(-1)
+        drawn = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None])[:, 0]
+        return {"id": drawn.clamp(max=cumulative.shape[1] - 1)}
+
+    def candidates(self, k: int) -> tuple[dict[str, Tensor], Tensor]:
+        best = self.log_probs().topk(min(k, self.bias.shape[0]), dim=-1)
+        return {"id": best.indices}, best.values
+
+    def region(self, level: float) -> list[dict[str, Tensor]]:
+        out = []
+        for row in self.log_probs():
+            inside = torch.nonzero(-row <= level)[:, 0]
+            out.append({"id": inside[torch.argsort(row[inside], descending=True, stable=True)]})
+        return out
+
+    def certainty(self) -> Tensor:
+        return self.log_probs().max(-1).values.exp()
+
+    def tempered(self, temperature: float) -> Categorical:
+        return Categorical(self.features, self.weight, self.bias, self.temperature * temperature, self.allowed)
+
+    def take(self, rows: Any) -> Categorical:
+        """The distributions at some of the positions."""
+        index = torch.as_tensor(rows, device=self.features.device)
+        allowed = self.allowed if self.allowed is None or len(self.allowed) == 1 else self.allowed[index]
+        out = Categorical(self.features[index], self.weight, self.bias, self.temperature, allowed)
+        out._log_probs = None if self._log_probs is None else self._log_probs[index]
+        return out
+
+    def restricted(self, allowed: Tensor) -> Categorical:
+        """The same distribution given that the value is one of `allowed`, (M or 1, V) bool."""
+        both = allowed if self.allowed is None else self.allowed & allowed
+        return Categorical(self.features, self.weight, self.bias, self.temperature, both)
+
+
+class _ChunkedNLL(torch.autograd.Function):
+    """-log softmax(x W^T + b)[target], chunk by chunk; the logits are kept in the precision of x, not in fp32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
+        w = weight.to(x.dtype)
+        nll = torch.empty(len(x), dtype=torch.float32, device=x.device)
+        kept, sums = [], []
+        for start in range(0, len(x), CHUNK):
+            part = slice(start, start + CHUNK)
+            logits = F.linear(x[part], w)
+            full = logits.float().add_(bias)
+            lse = torch.logsumexp(full, dim=-1)
+            nll[part] = lse - full.gather(1, target[part, None])[:, 0]
+            kept.append(logits)
+            sums.append(lse)
+        ctx.save_for_backward(x, w, bias, target, *kept, *sums)
+        return nll
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, w, bias, target, *rest = ctx.saved_tensors
+        kept, sums = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+        grad_x, grad_w = torch.empty_like(x), torch.zeros(w.shape, dtype=torch.float32, device=x.device)
+        grad_bias = torch.zeros_like(bias)
+        for i, (logits, lse) in enumerate(zip(kept, sums, strict=True)):
+            part = slice(i * CHUNK, i * CHUNK + len(lse))
+            p = logits.float().add_(bias).sub_(lse[:, None]).exp_()
+            p.mul_(grads[0][part, None])
+            p.scatter_add_(1, target[part, None], -grads[0][part, None])
+            grad_bias += p.sum(0)
+            p = p.to(x.dtype)
+            grad_x[part] = p @ w
+            grad_w += p.T @ x[part]
+        return grad_x, grad_w, grad_bias, None

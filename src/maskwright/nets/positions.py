@@ -1,0 +1,23 @@
+"""Rotary positions (Su et al., 2021, "RoFormer", section 3.2.2): each pair of dimensions turns with the position.
+
+In: integer positions of T tokens. Out: cosines and sines, and vectors turned by them. Halves are paired (dimension i
+with i + D/2), as in GPT-NeoX and ModernBERT.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def angles(positions: Tensor, depth: int, base: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """(T,) positions -> cosines and sines, (T, 1, 1, depth / 2) each, computed in fp32."""
+    inverse = base ** (-torch.arange(0, depth, 2, device=positions.device, dtype=torch.float32) / depth)
+    turn = positions.float()[:, None] * inverse
+    return turn.cos().to(dtype)[:, None, None], turn.sin().to(dtype)[:, None, None]
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """(T, ..., D) turned by the angles of each token's position."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)

@@ -1,0 +1,89 @@
+"""What a budget buys: the size of the net, the batch and the number of steps, from the speed of this machine.
+
+In: a budget and the size of the corpus. Out: the recipe's `net` and `train` filled in. Speed is measured, once, on the
+net that would be trained; only this and the loop's `Pace` ever ask a clock.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from functools import lru_cache
+
+import torch
+from torch.nn import functional as F
+
+from maskwright.errors import RecipeError
+from maskwright.nets.encoder import NetConfig
+from maskwright.train.prepare import cores
+from maskwright.train.schedule import TrainConfig
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DECAY_SHARE = 0.5
+"""of a run's time, in which the learning rate falls"""
+LADDER = (
+    # seconds of training from which a size pays, on a machine of 0.4 TFLOP/s; width, layers, heads, ff, batch tokens
+    (0, 128, 3, 2, 192, 1024),
+    (40, 128, 4, 2, 192, 2048),
+    (150, 192, 5, 3, 288, 2048),
+    (480, 256, 6, 4, 384, 4096),
+    (2400, 384, 8, 6, 576, 8192),
+    (14400, 512, 12, 8, 768, 16384),
+    (86400, 768, 16, 12, 1152, 32768),
+)
+
+
+def seconds(budget: str) -> float:
+    """'90s', '10m', '1.5h', '10 min' -> seconds. Raises RecipeError on anything else, and on nothing."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])(?:ec|in|ours?|ays?)?\s*", budget.lower())
+    if not match:
+        raise RecipeError(f"--budget {budget}: write a number and a unit, such as 90s, 10m or 2h")
+    value = float(match[1]) * _UNITS[match[2]]
+    if value < 10:
+        raise RecipeError(f"--budget {budget}: too short to train anything; give at least 10s (a minute is a good start)")
+    return value
+
+
+def size_for(time_left: float, tokens: int, longest: int, frame: int) -> tuple[NetConfig, TrainConfig]:
+    """The shape of net and batch for so many seconds of training on `tokens` tokens, records mostly up to `longest`."""
+    worth = time_left * matrix_rate(dtype()) / 0.4e12
+    _, width, layers, heads, ff, batch = [rung for rung in LADDER if rung[0] <= worth][-1]
+    length = 32
+    while length < min(longest + frame, 128 if worth < 480 else 256):
+        length *= 2
+    net = NetConfig(width=width, layers=layers, heads=heads, ff=ff, length=length)
+    return net, TrainConfig(batch_tokens=max(min(batch, tokens // 4), 256))
+
+
+def with_steps(config: TrainConfig, steps: int) -> TrainConfig:
+    """The schedule for a number of steps: a short rise, then level, then down; ten to twenty looks."""
+    return replace(
+        config,
+        steps=steps,
+        decay_from=max(1, round(steps * (1 - DECAY_SHARE))),
+        warmup=min(max(steps // 40, 5), 200),
+        look_every=max(steps // 12, 1),
+    )
+
+
+@lru_cache
+def dtype() -> torch.dtype:
+    """What this machine multiplies faster, measured: bf16 only where it is faster by a third."""
+    return torch.bfloat16 if matrix_rate(torch.bfloat16) > 1.33 * matrix_rate(torch.float32) else torch.float32
+
+
+@lru_cache
+def matrix_rate(kind: torch.dtype) -> float:
+    """FLOP/s of a product of the shape that training is made of; the best of a few, since machines are shared."""
+    a, b = torch.ones(2048, 256, dtype=kind), torch.ones(768, 256, dtype=kind)
+    best, deadline = float("inf"), time.monotonic() + 0.15
+    while time.monotonic() < deadline:
+        begun = time.perf_counter()
+        F.linear(a, b)
+        best = min(best, time.perf_counter() - begun)
+    return 2 * 2048 * 256 * 768 / best
+
+
+def threads(config: TrainConfig) -> int:
+    return config.threads or cores()

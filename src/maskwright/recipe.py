@@ -1,0 +1,121 @@
+"""Every choice of a run in one tree, and as TOML.
+
+In: the configurations that stand beside what they configure. Out: a `Recipe`, changed by `--set train.lr=3e-4`, written
+and read. Knows nothing of how choices are made (`plan.py`) or used.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from maskwright.errors import RecipeError, nearest
+from maskwright.files import write_whole
+from maskwright.masking import MaskConfig
+from maskwright.modalities.text import TokenizerConfig
+from maskwright.nets.encoder import NetConfig
+from maskwright.train.schedule import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    paths: tuple[str, ...] = ()
+    field: str = ""
+    group: str = ""
+    record: str = ""
+    """line, paragraph or file; empty: what the format suggests"""
+    held_out: str = ""
+    """the user's own held-out data"""
+    on_bad: str = "stop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    modality: str = "text"
+    budget: str = ""
+    """as asked; what came of it stands in `train`"""
+    data: DataConfig = field(default_factory=DataConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    net: NetConfig = field(default_factory=NetConfig)
+    mask: MaskConfig = field(default_factory=MaskConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def with_settings(self, settings: Sequence[str]) -> Recipe:
+        """`key=value` settings applied; raises RecipeError that names the nearest key."""
+        recipe = self
+        for setting in settings:
+            key, separator, value = setting.partition("=")
+            if not separator:
+                raise RecipeError(f"--set {setting}: write it as KEY=VALUE")
+            recipe = recipe._with(key.strip(), value.strip())
+        return recipe
+
+    def _with(self, key: str, value: str) -> Recipe:
+        section, _, name = key.partition(".")
+        kinds = keys()
+        if key not in kinds:
+            raise RecipeError(f"--set {key}: no such key{nearest(key, kinds)}; `maskwright list keys` shows all")
+        new = _parsed(key, value, kinds[key])
+        return replace(self, **{section: replace(getattr(self, section), **{name: new})})
+
+    def to_toml(self) -> str:
+        lines = []
+        sections = []
+        for name, value in asdict(self).items():
+            if isinstance(value, dict):
+                sections.append((name, value))
+            else:
+                lines.append(f"{name} = {json.dumps(value)}")
+        for name, values in sections:
+            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+        return "\n".join(lines) + "\n"
+
+    def write(self, path: Path) -> None:
+        write_whole(path, self.to_toml().encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Recipe:
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+            parts: dict[str, Any] = {}
+            for f in fields(cls):
+                value = tree[f.name]
+                kind = type(getattr(cls(), f.name))
+                parts[f.name] = kind(**_tuples(value)) if isinstance(value, dict) else value
+            return cls(**parts)
+        except FileNotFoundError:
+            raise RecipeError(f"{path}: no recipe there") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+            raise RecipeError(f"{path}: not a recipe that this version reads: {error}") from None
+
+
+def keys() -> dict[str, type]:
+    """Every key that --set takes, and its type."""
+    out: dict[str, type] = {}
+    for section in fields(Recipe):
+        part = getattr(Recipe(), section.name)
+        if not isinstance(part, str) and section.name != "data":
+            hints = get_type_hints(type(part))
+            out |= {f"{section.name}.{f.name}": hints[f.name] for f in fields(part)}
+    return out
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _parsed(key: str, value: str, kind: type) -> Any:
+    try:
+        if kind is int:
+            number = float(value)
+            if number != int(number):
+                raise ValueError
+            return int(number)
+        return kind(value)
+    except (ValueError, OverflowError):
+        what = {int: "a whole number", float: "a number"}.get(kind, "text")
+        raise RecipeError(f"--set {key}={value}: {key} is {what}") from None

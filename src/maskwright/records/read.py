@@ -1,0 +1,178 @@
+"""A path, or many, to a stream of records.
+
+In: a file, a folder, standard input ("-") or any iterable of strings. Out: `Record`s in a fixed order (folders are
+walked by name), one at a time, so that a corpus may be larger than memory.
+
+A `.txt` file or standard input gives a record a non-empty line; a text file found in a folder, `.md` and any other
+UTF-8 file (source code) give a record a file; rows of tables stay rows. Knows nothing of tokens or modalities.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from maskwright.errors import DataError
+from maskwright.records import tables, texts
+from maskwright.records.fields import Picker
+
+SKIPPED_FOLDERS = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One document, row or picture."""
+
+    value: Any
+    """what the field held: a string for text"""
+    source: str
+    """file, and line or row: what an error or a result names"""
+    group: str = ""
+    """records of one group stay on one side of the held-out split; the row that they came from unless told otherwise"""
+
+    @property
+    def id(self) -> str:
+        """Hash of the content: the same record has the same id in any file."""
+        return f"{self.key:016x}"
+
+    @property
+    def key(self) -> int:
+        return int.from_bytes(hashlib.blake2b(str(self.value).encode(), digest_size=8).digest(), "little")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What to read and how; reading it twice gives the same records."""
+
+    paths: tuple[str, ...]
+    field: str | None = None
+    group: str | None = None
+    grain: str | None = None
+    """line, paragraph or file: overrides what the format suggests"""
+    on_bad: str = "stop"
+    """stop at the first record that can't be read, or skip it and tell `report`"""
+    report: Callable[[str], None] | None = None
+
+
+def read(source: Source) -> Iterator[Record]:
+    """Every record of a source. Raises DataError where one can't be read and `on_bad` is "stop"."""
+    if source.on_bad not in ("stop", "skip"):
+        raise DataError(f"--on-bad {source.on_bad}: choose stop or skip")
+    found = False
+    for path in source.paths:
+        for record in _path(path, source):
+            found = True
+            yield record
+    if not found:
+        names = ", ".join(source.paths)
+        raise DataError(f"{names}: no records: empty, or only blank text; give a file or folder that has some")
+
+
+def stamp(source: Source) -> list[list[Any]]:
+    """(path, size, time of change) of every file: when equal, the records need not be read again to know they are."""
+    out: list[list[Any]] = []
+    for path in source.paths:
+        if path != "-" and os.path.exists(path):
+            for name in _files(Path(path)) if os.path.isdir(path) else [Path(path)]:
+                state = name.stat()
+                out.append([str(name), state.st_size, state.st_mtime_ns])
+    return out
+
+
+def _path(path: str, source: Source) -> Iterator[Record]:
+    bad = _Bad(source)
+    if path == "-":
+        yield from _lines_or_files("standard input", sys.stdin.buffer, source, "line", bad)
+        return
+    where = Path(path)
+    if not where.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if where.is_dir():
+        if tables.is_saved_dataset(where):
+            yield from _rows(path, tables.saved_dataset(where), source, bad)
+            return
+        for name in _files(where):
+            yield from _file(name, source, bad, in_folder=True)
+    else:
+        yield from _file(where, source, bad, in_folder=False)
+
+
+def _file(path: Path, source: Source, bad: _Bad, in_folder: bool) -> Iterator[Record]:
+    kind = tables.kind_of(path)
+    if kind == "jsonl":
+        yield from _rows(str(path), tables.jsonl(path, bad), source, bad)
+    elif kind in ("csv", "tsv"):
+        yield from _rows(str(path), tables.delimited(path, "," if kind == "csv" else "\t", bad), source, bad)
+    elif kind == "parquet":
+        yield from _rows(str(path), tables.parquet(path), source, bad)
+    elif kind == "arrow":
+        yield from _rows(str(path), tables.arrow(path), source, bad)
+    else:
+        if source.field and not in_folder:
+            raise DataError(f"{path}: --field {source.field} names a column, but this is plain text")
+        grain = "line" if kind == "txt" and not in_folder else "file"
+        with bad.guarding(str(path)), tables.opened(path) as stream:
+            yield from _lines_or_files(str(path), stream, source, grain, bad)
+
+
+def _lines_or_files(name: str, stream: Any, source: Source, grain: str, bad: _Bad) -> Iterator[Record]:
+    for text, line in texts.pieces(name, stream, source.grain or grain, bad):
+        at = name if line is None else f"{name}:{line}"
+        yield Record(text, at, name if line is None else at)
+
+
+def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad) -> Iterator[Record]:
+    picker: Picker | None = None
+    for row, at in rows:
+        picker = picker or Picker(name, row, source.field, source.group)
+        where = f"{name}:{at}"
+        try:
+            values, group = picker.pick(row, where)
+        except DataError as error:
+            bad(str(error))
+            continue
+        for number, value in enumerate(values):
+            if value.strip():
+                yield Record(value, where if len(values) == 1 else f"{where}[{number}]", group)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f not in SKIPPED_FOLDERS)
+        for name in sorted(names):
+            if not name.startswith(".") and os.path.isfile(path := os.path.join(root, name)):
+                yield Path(path)
+
+
+class _Bad:
+    """What happens at something that can't be read: stop, or skip and say so."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __call__(self, message: str) -> None:
+        if self.source.on_bad == "stop":
+            raise DataError(message)
+        if self.source.report:
+            self.source.report(message)
+
+    def guarding(self, name: str) -> texts.Guard:
+        return texts.Guard(name, self)
+
+
+def records_of(values: str | Record | Iterable[Any], name: str = "input") -> list[Record]:
+    """Python values (one string or many) as records, in order."""
+    if isinstance(values, (str, Record)):
+        values = [values]
+    out = []
+    for number, value in enumerate(values):
+        record = value if isinstance(value, Record) else Record(value, f"{name}[{number}]", f"{name}[{number}]")
+        if not isinstance(record.value, str):
+            raise DataError(f"{record.source}: expected text, got {type(record.value).__name__}")
+        out.append(replace(record, group=record.group or record.source))
+    return out

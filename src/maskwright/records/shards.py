@@ -1,0 +1,87 @@
+"""Token shards: the columns of every record's tokens end to end on disk, read through memory maps.
+
+In: records' token columns, in order. Out: slices of them by record, without loading the rest, so that a corpus larger
+than memory trains. A finished shard folder has an `index.npz`; one without it is a leftover, and is not read.
+Knows nothing of what a column means.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.tokens import Array
+
+
+class Writer:
+    """Appends records; `close` makes the folder readable."""
+
+    def __init__(self, folder: Path, columns: dict[str, np.dtype[Any]]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "index.npz").unlink(missing_ok=True)
+        self.folder, self.columns = folder, columns
+        self.files = {name: open(folder / f"{name}.bin", "wb", buffering=1 << 20) for name in columns}
+        self.lengths, self.keys, self.folds, self.groups, self.sizes = (array(c) for c in "qQQQq")
+
+    def add(self, tokens: dict[str, Array], *, key: int, fold: int, group: int, size: int) -> None:
+        """`key`: hash of the content; `fold`: of the content with white space folded; `size`: bytes of user data."""
+        n = 0
+        for name, file in self.files.items():
+            file.write(tokens[name].tobytes())
+            n = len(tokens[name])
+        self.lengths.append(n), self.keys.append(key), self.folds.append(fold)
+        self.groups.append(group), self.sizes.append(size)
+
+    def close(self) -> None:
+        for file in self.files.values():
+            file.close()
+        (self.folder / "columns.json").write_text(json.dumps({n: d.str for n, d in self.columns.items()}))
+        arrays = {
+            name: np.frombuffer(getattr(self, name), dtype=np.int64 if name in ("lengths", "sizes") else np.uint64)
+            for name in ("lengths", "keys", "folds", "groups", "sizes")
+        }
+        temporary = self.folder / "index.tmp.npz"
+        np.savez(temporary, **arrays)
+        temporary.rename(self.folder / "index.npz")
+
+
+class Shards:
+    """What `Writer` wrote. Arrays are (R,) over records in the order of writing."""
+
+    def __init__(self, folder: Path) -> None:
+        index = np.load(folder / "index.npz", allow_pickle=False)
+        self.lengths, self.keys, self.folds = index["lengths"], index["keys"], index["folds"]
+        self.groups, self.sizes = index["groups"], index["sizes"]
+        self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        columns = json.loads((folder / "columns.json").read_text())
+        self.columns: dict[str, Array] = {}
+        for name, dtype in columns.items():
+            path = folder / f"{name}.bin"
+            empty = not path.stat().st_size
+            self.columns[name] = np.empty(0, dtype) if empty else np.memmap(path, dtype=dtype, mode="r")
+
+    @staticmethod
+    def ready(folder: Path) -> bool:
+        return (folder / "index.npz").is_file()
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def pieces(self, starts: Array, lengths: Array) -> dict[str, Array]:
+        """Token columns of many stretches, end to end; `starts` count tokens from the beginning of the corpus."""
+        index = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(lengths.sum())
+        return {name: np.asarray(column[index]) for name, column in self.columns.items()}
+
+    def column(self, name: str, records: Array, most: int) -> tuple[Array, Array]:
+        """One column of `records`, spread evenly over them up to `most` tokens, end to end; and where each begins."""
+        total = int(self.lengths[records].sum())
+        chosen = records[:: max(1, -(-total // most))]
+        lengths = self.lengths[chosen]
+        parts: Iterable[Array] = (self.columns[name][self.starts[r] : self.starts[r + 1]] for r in chosen)
+        flat = np.concatenate([np.empty(0, self.columns[name].dtype), *parts])
+        return flat, np.concatenate([[0], np.cumsum(lengths)])

@@ -1,0 +1,86 @@
+"""Which records train and which are held out, after duplicates are left out.
+
+In: shards' hashes, groups and lengths. Out: record numbers. A group (a document, a thread, a customer) stays whole on
+one side; the first of a set of equal records stays, white space folded. One single document is held out by stretches.
+Choices depend on content hashes alone: adding a record moves no other one to the other side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskwright.errors import DataError
+from maskwright.records.shards import Shards
+from maskwright.tokens import Array
+
+PARTS = ("look", "fit", "level")
+"""held-out records in three: those looked at while training, those calibration is fitted on, and those levels of
+conformal sets are taken from, so that neither of the last two saw what chose the weights"""
+
+
+@dataclass(frozen=True)
+class Split:
+    train: Array
+    held: dict[str, Array]
+    """record numbers for each of PARTS"""
+    duplicates: int
+    own_held_out: bool = False
+
+    @property
+    def held_out(self) -> Array:
+        return np.concatenate([self.held[part] for part in PARTS])
+
+
+def split(shards: Shards, share: float, own: Array | None = None) -> Split:
+    """`share` of the tokens, by groups; or the record numbers `own`, where the user brings held-out data."""
+    _, first = np.unique(shards.folds, return_index=True)
+    first = np.sort(first[shards.lengths[first] > 0])
+    duplicates = int((shards.lengths > 0).sum()) - len(first)
+    if own is not None:
+        held = np.intersect1d(first, own)
+        # A training record that also stands in the user's held-out data is left out of training.
+        copies = np.isin(shards.folds, shards.folds[own])
+        train = first[~copies[first]]
+        held = np.sort(np.unique(np.concatenate([held, own[np.isin(own, first, invert=True)]])))
+        held = held[np.unique(shards.folds[held], return_index=True)[1]]
+    else:
+        chosen = _groups(shards, first, share)
+        train, held = first[~chosen], first[chosen]
+    if not len(train) or not len(held):
+        raise DataError("too little data to hold some out: it has a single record; give more, or --held-out PATH")
+    return Split(train, _thirds(shards, held), duplicates, own is not None)
+
+
+def _groups(shards: Shards, records: Array, share: float) -> Array:
+    """(len(records),) True where held out: groups in the order of their hashes until `share` of the tokens is reached."""
+    groups, member = np.unique(shards.groups[records], return_inverse=True)
+    weight = np.bincount(member, shards.lengths[records])
+    order = np.argsort(_scrambled(groups))
+    before = np.cumsum(weight[order]) - weight[order]
+    # A group too large for the share is passed over, so that one giant document doesn't empty the training side.
+    fits = weight[order] <= max(share * weight.sum(), weight.min()) * 2
+    taken = np.zeros(len(groups), dtype=bool)
+    taken[order[fits & (np.cumsum(weight[order] * fits) - weight[order] * fits < share * weight.sum())]] = True
+    if not taken.any() and len(groups) > 1:
+        taken[order[np.argmin(before)]] = True
+    return taken[member]
+
+
+def _thirds(shards: Shards, held: Array) -> dict[str, Array]:
+    """Groups dealt in turn to the parts, heaviest first, so that each gets about a third of the tokens."""
+    groups, member = np.unique(shards.groups[held], return_inverse=True)
+    weight = np.bincount(member, shards.lengths[held])
+    order = np.lexsort((_scrambled(groups), -weight))
+    load, part = np.zeros(len(PARTS)), np.zeros(len(groups), dtype=np.int64)
+    for group in order:
+        part[group] = int(load.argmin())
+        load[part[group]] += weight[group]
+    if len(groups) < len(PARTS):  # too few to part: every part is the whole, and the card says so
+        return {name: held for name in PARTS}
+    return {name: held[part[member] == i] for i, name in enumerate(PARTS)}
+
+
+def _scrambled(groups: Array) -> Array:
+    return groups * np.uint64(0x9E3779B97F4A7C15) ^ (groups >> np.uint64(29))

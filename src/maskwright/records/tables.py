@@ -1,0 +1,167 @@
+"""Rows of jsonl, csv, tsv, Parquet, Arrow and saved `datasets` folders, as dictionaries with their place.
+
+In: a path (.gz and .zst are opened on the fly). Out: (row, "line" or "row N") pairs, streamed. Which field of a row
+matters is for `fields.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from maskwright.errors import DataError
+from maskwright.records.texts import Guard, Report, decoded
+
+Rows = Iterator[tuple[dict[str, Any], str]]
+_COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
+_KINDS = {
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet",
+    ".arrow": "arrow", ".feather": "arrow", ".txt": "txt",
+}  # fmt: skip
+csv.field_size_limit(1 << 30)
+
+
+def kind_of(path: Path) -> str:
+    """The format by the file's ending, a compression's ending left aside; "" for any other text."""
+    suffix = path.suffix.lower()
+    if suffix in _COMPRESSED:
+        suffix = Path(path.stem).suffix.lower()
+    return _KINDS.get(suffix, "")
+
+
+def opened(path: Path) -> Any:
+    """A buffered binary stream of the file's content, decompressed."""
+    compression = _COMPRESSED.get(path.suffix.lower())
+    try:
+        if compression:
+            return io.BufferedReader(_Raw(pa.input_stream(str(path), compression=compression)), 1 << 20)
+        return open(path, "rb", buffering=1 << 20)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+
+
+class _Raw(io.RawIOBase):
+    """Arrow's decompressing stream behind the standard interface, for line iteration."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def jsonl(path: Path, bad: Report) -> Rows:
+    with Guard(str(path), bad), opened(path) as stream:
+        for number, raw in enumerate(stream, 1):
+            text = decoded(raw, f"{path}:{number}", bad, mark=number == 1)
+            if text is None or not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+            except json.JSONDecodeError as error:
+                bad(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}; mend the line, or --on-bad skip")
+                continue
+            if not isinstance(row, dict):
+                bad(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
+                continue
+            yield row, str(number)
+
+
+def delimited(path: Path, separator: str, bad: Report) -> Rows:
+    """csv and tsv with a header line; a row may span lines inside quotes."""
+    with Guard(str(path), bad), opened(path) as stream:
+        reader = csv.reader(_text_lines(path, stream, bad), delimiter=separator, strict=True)
+        header: list[str] | None = None
+        begun = 1
+        while True:
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                bad(f"{path}:{reader.line_num}: not {path.suffix.lstrip('.')}: {error}")
+                continue
+            if row is None:
+                return
+            line, begun = begun, reader.line_num + 1
+            if not row:
+                continue
+            if header is None:
+                header = row
+                if len(set(header)) < len(header):
+                    raise DataError(f"{path}:1: two columns have one name in {', '.join(header)}; rename one")
+            elif len(row) != len(header):
+                bad(
+                    f"{path}:{line}: ragged row: {len(row)} fields where the header has {len(header)};"
+                    " quote separators inside a field, or --on-bad skip"
+                )
+            else:
+                yield dict(zip(header, row, strict=True)), str(line)
+
+
+def _text_lines(path: Path, stream: Any, bad: Report) -> Iterator[str]:
+    for number, raw in enumerate(stream, 1):
+        line = decoded(raw, f"{path}:{number}", bad, mark=number == 1)
+        if line is not None:
+            yield line
+
+
+def parquet(path: Path) -> Rows:
+    try:
+        file = pq.ParquetFile(path)
+        yield from _batches(file.iter_batches(batch_size=1024))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def arrow(path: Path) -> Rows:
+    """An Arrow file in either of its framings, file or stream."""
+    with pa.memory_map(str(path)) as source:
+        try:
+            reader = pa.ipc.open_file(source)
+            batches: Iterable[Any] = (reader.get_batch(i) for i in range(reader.num_record_batches))
+        except pa.ArrowInvalid:
+            source.seek(0)
+            try:
+                batches = pa.ipc.open_stream(source)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise DataError(f"{path}: not a readable Arrow file: {str(error).splitlines()[0]}") from None
+        yield from _batches(batches)
+
+
+def _batches(batches: Iterable[Any]) -> Rows:
+    number = 0
+    for batch in batches:
+        for row in batch.to_pylist():
+            number += 1
+            yield row, f"row {number}"
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """What `datasets` writes with save_to_disk."""
+    return (folder / "dataset_dict.json").is_file() or (
+        (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+    )
+
+
+def saved_dataset(folder: Path) -> Rows:
+    """A saved `datasets` folder; of a dictionary of splits, all of them, in its order."""
+    index = folder / "dataset_dict.json"
+    if index.is_file():
+        for split in json.loads(index.read_text())["splits"]:
+            for row, at in saved_dataset(folder / split):
+                yield row, f"{split}/{at}"
+        return
+    for file in json.loads((folder / "state.json").read_text())["_data_files"]:
+        for row, at in arrow(folder / file["filename"]):
+            yield row, f"{file['filename']} {at}"

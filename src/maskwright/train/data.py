@@ -1,0 +1,159 @@
+"""What each step trains on: pure functions of (seed, step), so that any step can be prepared anywhere, ahead or again.
+
+In: token shards, the training records, a modality. Out: batches and their masks. An epoch visits every record once, in
+a shuffled order; long records are cut into pieces that the net can read at once, at another offset each epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskwright import masking
+from maskwright.masking import MaskConfig
+from maskwright.modalities.base import Modality
+from maskwright.records.shards import Shards
+from maskwright.tokens import Array, Batch, Mask
+from maskwright.train.schedule import TrainConfig, decay
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Stretches of records: (n,) arrays."""
+
+    record: Array
+    start: Array
+    """in tokens from the record's beginning"""
+    length: Array
+
+    def __getitem__(self, index: Array | slice) -> Pieces:
+        return Pieces(self.record[index], self.start[index], self.length[index])
+
+
+def cut(records: Array, lengths: Array, most: int, offset: Array) -> Pieces:
+    """Records of `lengths` to pieces of `most` tokens; the first piece of a longer one has `offset` tokens (0: none)."""
+    offset = np.where(lengths > most, offset, 0)
+    count = np.where(lengths > most, (offset > 0) + -(-(lengths - offset) // most), 1)
+    record = np.repeat(np.arange(len(records)), count)
+    number = np.arange(len(record)) - np.repeat(np.cumsum(count) - count, count)
+    shift = offset[record]
+    start = np.where(shift > 0, np.maximum(shift + (number - 1) * most, 0), number * most)
+    end = np.minimum(np.where(shift > 0, shift + number * most, (number + 1) * most), lengths[record])
+    return Pieces(records[record], start, end - start)
+
+
+def batch_of(modality: Modality, shards: Shards, pieces: Pieces) -> Batch:
+    columns = shards.pieces(shards.starts[pieces.record] + pieces.start, pieces.length)
+    cu = np.concatenate([[0], np.cumsum(pieces.length)]).astype(np.int64)
+    with np.errstate(over="ignore"):
+        keys = shards.keys[pieces.record] + pieces.start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return modality.frame(modality.unpack(columns, cu, keys))
+
+
+class Order:
+    """Step -> batch and mask."""
+
+    def __init__(
+        self, modality: Modality, shards: Shards, records: Array, length: int, config: TrainConfig, mask: MaskConfig
+    ) -> None:
+        self.modality, self.shards, self.records = modality, shards, records
+        self.content = length - modality.frame_size
+        self.batch_tokens, self.seed, self.mask = config.batch_tokens, config.seed, mask
+        self._first: list[int] = [0]
+        """the first step of every epoch that is known"""
+        self._epoch: tuple[int, Pieces, Array] | None = None
+
+    def pieces(self, step: int) -> Pieces:
+        epoch = 0
+        while True:
+            if epoch + 1 >= len(self._first):
+                self._first.append(self._first[epoch] + len(self._load(epoch)[1]) - 1)
+            if step < self._first[epoch + 1]:
+                break
+            epoch += 1
+        pieces, bounds = self._load(epoch)
+        at = step - self._first[epoch]
+        return pieces[slice(int(bounds[at]), int(bounds[at + 1]))]
+
+    def epochs(self, step: int) -> float:
+        """How often the data has been seen when `step` begins."""
+        self.pieces(step)
+        epoch = int(np.searchsorted(self._first, step, side="right")) - 1
+        return epoch + (step - self._first[epoch]) / (self._first[epoch + 1] - self._first[epoch])
+
+    def __call__(self, step: int, config: TrainConfig) -> tuple[Batch, Mask, Pieces]:
+        pieces = self.pieces(step)
+        batch = batch_of(self.modality, self.shards, pieces)
+        return batch, masking.draw(batch, self.mask, seed=self.seed, step=step, decay=decay(config, step)), pieces
+
+    def _load(self, epoch: int) -> tuple[Pieces, Array]:
+        if self._epoch is None or self._epoch[0] != epoch:
+            rng = np.random.default_rng((self.seed, epoch))
+            lengths = self.shards.lengths[self.records]
+            pieces = cut(self.records, lengths, self.content, rng.integers(0, self.content, len(lengths)))
+            pieces = pieces[rng.permutation(len(pieces.record))]
+            size = np.cumsum(pieces.length + self.modality.frame_size)
+            batches = max(1, round(size[-1] / self.batch_tokens))
+            bounds = np.searchsorted(size, size[-1] * np.arange(batches + 1) / batches, side="left")
+            bounds[0], bounds[-1] = 0, len(size)
+            self._epoch = epoch, pieces, np.unique(bounds)
+        return self._epoch[1], self._epoch[2]
+
+
+class Ahead:
+    """Prepares the next step on the side while one is computed."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.worker = ThreadPoolExecutor(1, thread_name_prefix="maskwright-data")
+        self.next: tuple[int, float, Future[tuple[Batch, Mask, Pieces]]] | None = None
+
+    def __call__(self, step: int, config: TrainConfig) -> tuple[Batch, Mask, Pieces]:
+        ready = self.next
+        if ready and ready[0] == step and ready[1] == decay(config, step):
+            out = ready[2].result()
+        else:  # the first step, or the schedule changed under what was prepared
+            if ready:
+                ready[2].result()
+            out = self.order(step, config)
+        if step + 1 < config.steps:
+            self.next = (step + 1, decay(config, step + 1), self.worker.submit(self.order, step + 1, config))
+        return out
+
+    def close(self) -> None:
+        self.worker.shutdown(wait=True, cancel_futures=True)
+
+
+def held_out_batches(
+    modality: Modality, shards: Shards, records: Array, length: int, tokens: int, seed: int, batch_tokens: int = 8192
+) -> tuple[list[tuple[Batch, Mask]], float]:
+    """The fixed held-out positions, 15% of tokens at random, and the tokens a byte of these records.
+
+    At most `tokens` tokens, from pieces drawn evenly over the records.
+    """
+    content = length - modality.frame_size
+    pieces = cut(records, shards.lengths[records], content, np.zeros(len(records), dtype=np.int64))
+    order = np.random.default_rng((seed, 15)).permutation(len(pieces.record))
+    enough = np.searchsorted(np.cumsum(pieces.length[order]), tokens) + 1
+    chosen = pieces[np.sort(order[:enough])]
+    chosen = chosen[np.argsort(chosen.length, kind="stable")]
+    out = []
+    for part in by_tokens(chosen.length + modality.frame_size, batch_tokens):
+        batch = batch_of(modality, shards, chosen[part])
+        out.append((batch, masking.at_random(batch, 0.15, seed)))
+    return out, float(shards.lengths[records].sum() / shards.sizes[records].sum())
+
+
+def by_tokens(lengths: Array, most: int) -> Iterator[slice]:
+    """Consecutive slices of at most `most` tokens each, one item at least."""
+    first = total = 0
+    for at, length in enumerate(lengths):
+        if at > first and total + length > most:
+            yield slice(first, at)
+            first, total = at, 0
+        total += int(length)
+    if first < len(lengths):
+        yield slice(first, len(lengths))

@@ -1,0 +1,242 @@
+"""The training loop: batch, mask, loss, step; looks at held-out data; checkpoints; nothing else.
+
+In: a net, an `Order` of batches, held-out batches with their floors, a `TrainConfig`, and three callbacks. Out: the net
+as it was at its best look, on disk by way of `keep`. Knows no file formats, no command line, no modality.
+
+Only the clock's hint (`Pace`) depends on time; with the steps given, a run is a pure function of its recipe and data,
+and a run resumed from any checkpoint ends in the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from maskwright.errors import Interrupted, RunError
+from maskwright.nets.encoder import MaskedNet
+from maskwright.objective import masked_loss
+from maskwright.tokens import Array, Batch, Mask
+from maskwright.train import checkpoint
+from maskwright.train.data import Ahead, Order
+from maskwright.train.optimiser import Optimiser
+from maskwright.train.schedule import TrainConfig, rate
+
+SAVE_EVERY, SAVE_SHARE, LINE_EVERY = 30.0, 0.02, 5.0
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Fixed positions, the bits a byte of one nat a token on them, and what counting reaches there."""
+
+    batches: list[tuple[Batch, Mask]]
+    bits_per_nat: float
+    floors: dict[str, float]
+    """bits a byte, by name"""
+
+    @torch.no_grad()
+    def look(self, net: MaskedNet) -> dict[str, float]:
+        nll, first, fifth = [], 0, 0
+        for batch, mask in self.batches:
+            truth = {name: array[mask.target] for name, array in batch.values.items()}
+            predicted = net(batch, mask.hidden, mask.target)
+            own = predicted.nll(truth)
+            nll.append(own.float().cpu().numpy())
+            best = predicted.candidates(5)[1]
+            own = -own.cpu()[:, None] >= best.cpu() - 1e-6
+            first, fifth = first + int(own[:, 0].sum()), fifth + int(own[:, -1].sum())
+        all_ = np.concatenate(nll).astype(np.float64)
+        nats = float(all_.mean())
+        return {
+            "nats": nats,
+            "bits_per_byte": nats * self.bits_per_nat,
+            "top1": first / len(all_),
+            "top5": fifth / len(all_),
+        } | {f"floor_{name}": value for name, value in self.floors.items()}
+
+
+def bits(floor: Callable[[Batch, Mask], Array], batches: list[tuple[Batch, Mask]], bits_per_nat: float) -> float:
+    """Bits a byte that a floor reaches."""
+    return float(np.concatenate([floor(batch, mask) for batch, mask in batches]).mean() * bits_per_nat)
+
+
+@dataclass
+class Pace:
+    """The clock of a run with a budget: when should the learning rate begin to fall, and how many steps are left?"""
+
+    begun: float
+    """time.monotonic() of the command's start"""
+    seconds: float
+    """until training must be over, counted from `begun`"""
+    decay_share: float
+
+    def settle(self, config: TrainConfig, step: int, seconds_a_step: float) -> TrainConfig | None:
+        """The final steps, once it is time to decide them; None before."""
+        left = self.begun + self.seconds - time.monotonic()
+        if left > self.decay_share * self.seconds and step < config.decay_from:
+            return None
+        return replace(config, decay_from=step, steps=step + max(1, int(left / seconds_a_step)))
+
+
+@dataclass
+class State:
+    """Where a run is: what a checkpoint holds beside tensors."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    """in steps"""
+    elapsed: float = 0.0
+    """since the command began, earlier tries included"""
+    best: float = math.inf
+    best_step: int = -1
+    last: dict[str, float] | None = None
+    settled: bool = False
+    lines: int = 0
+    """bytes of metrics.jsonl when this was saved"""
+
+
+@dataclass
+class Hooks:
+    """What the loop tells others; each may do nothing."""
+
+    line: Callable[[dict[str, Any]], int]
+    """a metrics line; returns the size of the file after it"""
+    keep: Callable[[dict[str, float], int], None]
+    """the net is at its best so far, at this step: put it away"""
+    settled: Callable[[TrainConfig], None]
+    """the clock has decided how many steps there are"""
+    stopped: Callable[[], bool]
+    """the user wants to stop"""
+
+
+class Loop:
+    def __init__(
+        self, net: MaskedNet, order: Order, held: HeldOut, config: TrainConfig, hooks: Hooks, folder: Path, pace: Pace | None
+    ) -> None:
+        self.net, self.order, self.held, self.config, self.hooks = net, order, held, config, hooks
+        self.folder, self.pace, self.state = folder, pace, State()
+        self.optimiser = Optimiser(net, config.weight_decay, net.dtype)
+        self.recent: list[float] = []
+        self.begun = time.monotonic()
+        self._saved = self._spoke = self.begun
+        self._saving = 0.0
+
+    def run(self) -> State:
+        ahead = Ahead(self.order)
+        try:
+            while self.state.step < self.config.steps:
+                self._step(ahead)
+                if self.state.step % self.config.look_every == 0 or self.state.step == self.config.steps:
+                    self._look()
+                self._settle()
+                self._save_when_due()
+        finally:
+            ahead.close()
+        return self.state
+
+    def _step(self, ahead: Ahead) -> None:
+        started, step = time.perf_counter(), self.state.step
+        batch, mask, pieces = ahead(step, self.config)
+        out = masked_loss(self.net, batch, mask)
+        out["loss"].backward()
+        norm = self.optimiser.clip(self.config.clip)
+        loss = float(out["loss"].detach())
+        if not (math.isfinite(loss) and math.isfinite(norm)) or self._diverges(loss):
+            self._blame(step, loss, out["nll"].float().cpu().numpy(), batch, mask, pieces.record)
+        self.optimiser.step(rate(self.config, step))
+        state = self.state
+        state.step, state.tokens = step + 1, state.tokens + len(batch)
+        state.seconds += time.perf_counter() - started
+        if time.monotonic() - self._spoke >= LINE_EVERY / 2 or state.step == 1:
+            self._say(loss)
+
+    def _say(self, loss: float, **more: Any) -> None:
+        state, now = self.state, time.monotonic()
+        self._spoke = now
+        line = {
+            "step": state.step,
+            "t": round(state.seconds, 3),
+            "elapsed": round(state.elapsed + now - self.begun, 3),
+            "tokens": state.tokens,
+            "tokens_per_s": round(state.tokens / max(state.seconds, 1e-9), 1),
+            "loss": loss,
+            "lr": rate(self.config, state.step - 1),
+        }
+        state.lines = self.hooks.line(line | more)
+
+    def _look(self) -> None:
+        state = self.state
+        seen = self.held.look(self.net)
+        state.last = seen
+        self._say(self.recent[-1], held_out=seen)
+        if seen["nats"] < state.best:
+            state.best, state.best_step = seen["nats"], state.step
+            self.hooks.keep(seen, state.step)
+
+    def _settle(self) -> None:
+        if not self.pace or self.state.settled or self.state.step < 3:
+            return
+        whole = (time.monotonic() - self.begun) / self.state.step  # looks and saves included
+        config = self.pace.settle(self.config, self.state.step, whole)
+        if config:
+            self.config, self.state.settled = config, True
+            self.hooks.settled(config)
+            self.save()
+
+    def _diverges(self, loss: float) -> bool:
+        """A loss that climbs 2.5 nats above the best that its mean of 20 has been will not come back by itself."""
+        self.recent.append(loss)
+        means = [float(np.mean(self.recent[i : i + 20])) for i in range(0, len(self.recent) - 19, 20)]
+        self.recent = self.recent[-400:]
+        return len(means) > 1 and means[-1] > min(means) + 2.5
+
+    def _blame(self, step: int, loss: float, nll: Array, batch: Batch, mask: Mask, records: Array) -> None:
+        """Names the records whose targets were worst, and stops."""
+        worst = np.where(np.isfinite(nll), nll, np.inf)
+        of = batch.record[mask.target]
+        order = np.unique(of[np.argsort(-worst, kind="stable")[:50]], return_index=True)
+        ids = [f"{self.order.shards.keys[records[r]]:016x}" for r in order[0][np.argsort(order[1])][:5]]
+        what = "is not a number" if not math.isfinite(loss) else "diverges"
+        kept = f"the weights of step {self.state.best_step} are kept" if self.state.best_step >= 0 else "none were kept yet"
+        raise RunError(
+            f"the loss {what} at step {step} ({loss:.3g}); {kept}. Worst records of that step: {', '.join(ids)}."
+            " Look at them, or try a lower --set train.lr"
+        )
+
+    # Checkpoints
+
+    def _save_when_due(self) -> None:
+        stop = self.hooks.stopped()
+        now = time.monotonic()
+        due = now - self._saved >= max(SAVE_EVERY, self._saving / SAVE_SHARE)
+        if stop or due or self.state.step == self.config.steps:
+            self.save()
+        if stop and self.state.step < self.config.steps:
+            raise Interrupted(f"stopped at step {self.state.step} of {self.config.steps}; all of it is saved")
+
+    def save(self) -> None:
+        started = time.monotonic()
+        tensors = {f"net.{n}": t for n, t in self.net.state_dict().items()}
+        tensors |= {f"optimiser.{n}": t for n, t in self.optimiser.state.items()}
+        state = replace(self.state, elapsed=self.state.elapsed + started - self.begun)
+        facts = {"state": vars(state), "recent": self.recent, "train": vars(self.config)}
+        checkpoint.write(self.folder, self.state.step, tensors, facts)
+        self._saved = time.monotonic()
+        self._saving = self._saved - started
+
+    def load(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+        """Goes on from a checkpoint as if nothing had happened."""
+        strip = lambda prefix: {n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)}  # noqa: E731
+        checkpoint.load_into(dict(self.net.state_dict()), strip("net."), str(self.folder))
+        checkpoint.load_into(self.optimiser.state, strip("optimiser."), str(self.folder))
+        self.state = State(**facts["state"])
+        self.optimiser.steps = self.state.step
+        self.recent = facts["recent"]
+        self.config = TrainConfig(**facts["train"])

@@ -1,0 +1,78 @@
+"""Muon for the encoder's matrices, AdamW for the rest.
+
+Muon (Jordan et al., 2024): the momentum of a matrix is replaced by the nearest orthogonal one, by five Newton-Schulz
+steps; its size is matched to AdamW's as 0.2 sqrt(max(rows, columns)) (Liu et al., 2025, "Muon is scalable", section
+2.2), so that one learning rate serves both. States are fp32, named, and go in and out of checkpoints as they are.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+MOMENTUM, BETAS, EPS = 0.95, (0.9, 0.98), 1e-8
+
+
+class Optimiser:
+    def __init__(self, net: nn.Module, weight_decay: float, dtype: torch.dtype) -> None:
+        self.weight_decay, self.dtype, self.steps = weight_decay, dtype, 0
+        self.matrices: dict[str, nn.Parameter] = {}
+        self.others: dict[str, nn.Parameter] = {}
+        for name, parameter in net.named_parameters():
+            hidden = parameter.dim() == 2 and not name.startswith(("inputs.", "head."))
+            (self.matrices if hidden else self.others)[name] = parameter
+        self.state = {f"{n}.momentum": torch.zeros_like(p) for n, p in self.matrices.items()}
+        for kind in ("mean", "square"):
+            self.state |= {f"{n}.{kind}": torch.zeros_like(p) for n, p in self.others.items()}
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        """Moves every parameter by its gradient, which is then cleared."""
+        self.steps += 1
+        self._muon(lr)
+        self._adam(lr)
+        for parameter in (*self.matrices.values(), *self.others.values()):
+            parameter.grad = None
+
+    def _muon(self, lr: float) -> None:
+        alike: dict[torch.Size, list[str]] = {}
+        for name, p in self.matrices.items():
+            alike.setdefault(p.shape, []).append(name)
+        for shape, names in alike.items():
+            updates = []
+            for name in names:
+                gradient, momentum = self.matrices[name].grad, self.state[f"{name}.momentum"]
+                assert gradient is not None
+                momentum.lerp_(gradient, 1 - MOMENTUM)
+                updates.append(gradient.lerp(momentum, MOMENTUM))
+            turned = orthogonal(torch.stack(updates).to(self.dtype)).float()
+            for name, update in zip(names, turned, strict=True):
+                p = self.matrices[name]
+                p.mul_(1 - lr * self.weight_decay).add_(update, alpha=-lr * 0.2 * max(shape) ** 0.5)
+
+    def _adam(self, lr: float) -> None:
+        a, b = BETAS
+        for name, p in self.others.items():
+            assert p.grad is not None
+            mean, square = self.state[f"{name}.mean"], self.state[f"{name}.square"]
+            mean.lerp_(p.grad, 1 - a)
+            square.mul_(b).addcmul_(p.grad, p.grad, value=1 - b)
+            size = (square / (1 - b**self.steps)).sqrt_().add_(EPS)
+            p.addcdiv_(mean, size, value=-lr / (1 - a**self.steps))
+
+    def clip(self, most: float) -> float:
+        """Scales all gradients so that their joint norm is at most `most`; returns the norm before."""
+        parameters = [*self.matrices.values(), *self.others.values()]
+        return float(nn.utils.clip_grad_norm_(parameters, most, foreach=True))
+
+
+def orthogonal(x: Tensor) -> Tensor:
+    """(n, rows, columns) -> the nearest semi-orthogonal matrices, roughly: singular values end in .7 to 1.2."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = x.shape[1] > x.shape[2]
+    x = x.transpose(1, 2) if tall else x
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True).to(x.dtype) + 1e-7)
+    for _ in range(5):
+        gram = x @ x.transpose(1, 2)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.transpose(1, 2) if tall else x

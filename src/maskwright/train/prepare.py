@@ -1,0 +1,207 @@
+"""A source of records to token shards on disk, in two streaming passes: one to fit the tokeniser, one to cut.
+
+In: a `Source`, a modality, a folder. Out: `Shards` and how they were made. Reading runs beside tokenising; memory stays
+flat however large the corpus is. Shards that are there already are used again when the files they came from are as they
+were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from maskwright.errors import DataError
+from maskwright.files import write_whole
+from maskwright.modalities.base import Modality
+from maskwright.records.read import Record, Source, read, stamp
+from maskwright.records.shards import Shards, Writer
+from maskwright.tokens import Array
+
+SAMPLE_BYTES = 24_000_000
+"""what a tokeniser is fitted on at the most"""
+CHUNK_BYTES = 1_000_000
+STRETCHES = 40
+LEAST_TOKENS = 2_000
+"""below this there is nothing to learn, and nothing to measure on"""
+Progress = Callable[[str, float], None]
+"""(what is being done, bytes done)"""
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    shards: Shards
+    own: Array | None
+    """record numbers of the user's own held-out data"""
+    records: int
+    bytes: int
+
+
+def prepare(source: Source, held_out: Source | None, modality: Modality, folder: Path, progress: Progress) -> Prepared:
+    """Fits the modality and tokenises everything into `folder`; or takes up what stands there already."""
+    stamps = [stamp(source), stamp(held_out) if held_out else []]
+    note = folder / "prepared.json"
+    if note.is_file() and Shards.ready(folder):
+        known = json.loads(note.read_text())
+        if known["stamps"] == stamps and all(stamps[: 1 + bool(held_out)]):
+            modality.load(folder)
+            return _prepared(folder, known)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    source = _spooled(source, folder)
+    records, size, sample = _sampled(source, progress)
+    progress("tokeniser", 0)
+    modality.fit(sample, size)
+    del sample
+    modality.save(folder, 0)
+    writer = Writer(folder, modality.columns)
+    _tokenise(_stretched(read(source), records), modality, writer, progress)
+    known = {"stamps": stamps, "records": records, "bytes": size, "train": len(writer.lengths)}
+    if held_out:
+        _tokenise(read(held_out), modality, writer, progress)
+    writer.close()
+    write_whole(note, json.dumps(known).encode())
+    return _prepared(folder, known)
+
+
+def _prepared(folder: Path, known: dict[str, Any]) -> Prepared:
+    shards = Shards(folder)
+    if shards.lengths.sum() < LEAST_TOKENS:
+        raise DataError(
+            f"too small to train on: {shards.lengths.sum()} tokens in {known['records']} records"
+            f" ({known['bytes']} bytes); {LEAST_TOKENS} tokens are needed, and a useful model takes some 100 kB"
+        )
+    own = np.arange(known["train"], len(shards)) if known["train"] < len(shards) else None
+    return Prepared(shards, own, known["records"], known["bytes"])
+
+
+def fingerprint(shards: Shards) -> str:
+    """What the data is: equal for equal records in equal order, cut alike."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(np.ascontiguousarray(shards.keys))
+    digest.update(np.ascontiguousarray(shards.lengths))
+    return digest.hexdigest()
+
+
+def _spooled(source: Source, folder: Path) -> Source:
+    """Standard input can be read once only: it goes to disk first."""
+    if "-" not in source.paths:
+        return source
+    spool = folder / "stdin.jsonl"
+    with open(spool, "w", encoding="utf-8") as file:
+        for record in read(source):
+            file.write(json.dumps({"text": record.value, "source": record.source}) + "\n")
+    return Source(paths=(str(spool),), field="text", on_bad=source.on_bad, report=source.report)
+
+
+def _sampled(source: Source, progress: Progress) -> tuple[int, int, list[Record]]:
+    """Counts everything, and keeps records whose hash is low: an even sample that depends on content alone."""
+    threshold, kept, held, size, count = 1 << 64, [], 0, 0, 0
+    for record in read(source):
+        n = len(record.value.encode())
+        count, size = count + 1, size + n
+        if record.key < threshold:
+            kept.append((record.key, n, record))
+            held += n
+            while held > SAMPLE_BYTES and len(kept) > 1:
+                threshold //= 2
+                kept = [item for item in kept if item[0] < threshold] or kept[:1]
+                held = sum(item[1] for item in kept)
+        if count % 256 == 0:
+            progress("reading", size)
+    return count, size, [record for _, _, record in kept]
+
+
+def _stretched(records: Iterable[Record], count: int) -> Iterator[Record]:
+    """A single record is cut into stretches, or nothing could be held out of it."""
+    if count > 1:
+        yield from records
+        return
+    for record in records:
+        step = max(len(record.value) // STRETCHES, 200)
+        begin = 0
+        while begin < len(record.value):
+            end = record.value.find("\n", begin + step) + 1 or len(record.value)
+            if end - begin > 3 * step:
+                end = begin + step
+            at = f"{record.source}[{begin}:{end}]"
+            yield Record(record.value[begin:end], at, at)
+            begin = end
+
+
+def _tokenise(records: Iterable[Record], modality: Modality, writer: Writer, progress: Progress) -> None:
+    """Reads, hashes and groups on one thread while the tokeniser works on this one."""
+    done = 0
+    for chunk in _beside(_chunks(records)):
+        for (record, size, key, fold, group), tokens in zip(chunk, modality.tokenise([c[0] for c in chunk]), strict=True):
+            writer.add(tokens, key=key, fold=fold, group=group, size=size)
+            done += size
+        progress("tokenising", done)
+
+
+def _chunks(records: Iterable[Record]) -> Iterator[list[tuple[Record, int, int, int, int]]]:
+    chunk, size = [], 0
+    for record in records:
+        n = len(record.value.encode())
+        chunk.append((record, n, record.key, _hash(" ".join(record.value.split())), _hash(record.group)))
+        size += n
+        if size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _beside(items: Iterator[_T], ahead: int = 4) -> Iterator[_T]:
+    """The same items, made on a thread of their own, `ahead` at the most."""
+    ready: queue.Queue[tuple[str, Any]] = queue.Queue(ahead)
+    stop = threading.Event()
+
+    def put(item: tuple[str, Any]) -> None:
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(("item", item))
+                if stop.is_set():
+                    return
+            put(("end", None))
+        except BaseException as error:  # whatever it is, it belongs to the one who asked
+            put(("error", error))
+
+    thread = threading.Thread(target=work, daemon=True, name="maskwright-reader")
+    thread.start()
+    try:
+        while True:
+            what, value = ready.get()
+            if what == "error":
+                raise value
+            if what == "end":
+                return
+            yield value
+    finally:
+        stop.set()
+        thread.join()
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
