@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
 from maskwright.nets.encoder import NetConfig
-from maskwright.train.prepare import cores
+from maskwright.tokens import Array
 from maskwright.train.schedule import TrainConfig
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DECAY_SHARE = 0.5
 """of a run's time, in which the learning rate falls"""
+FINISH_SHARE = 0.1
+"""of a budget, put aside for calibration and the last files"""
+TYPICAL_STEP, TYPICAL_SPEED, TYPICAL_SHARE = 0.1, 20_000.0, 0.4
+"""seconds a step, tokens a second, share of the matrix rate: guesses where nothing was measured yet"""
+OPEN = 1_000_000_000
+"""steps of a run whose end the clock has still to settle"""
 LADDER = (
     # seconds of training from which a size pays, on a machine of 0.4 TFLOP/s; width, layers, heads, ff, batch tokens
     (0, 128, 3, 2, 192, 1024),
@@ -45,26 +52,47 @@ def seconds(budget: str) -> float:
     return value
 
 
-def size_for(time_left: float, tokens: int, longest: int, frame: int) -> tuple[NetConfig, TrainConfig]:
-    """The shape of net and batch for so many seconds of training on `tokens` tokens, records mostly up to `longest`."""
-    worth = time_left * matrix_rate(dtype()) / 0.4e12
+@dataclass(frozen=True)
+class Length:
+    """How long a run shall be: one of these is given."""
+
+    seconds: float | None = None
+    """left of the budget"""
+    steps: int | None = None
+    tokens: int | None = None
+
+    @property
+    def worth(self) -> float:
+        """Seconds of training on a machine of 0.4 TFLOP/s; no clock decides where steps or tokens are given."""
+        if self.seconds is not None:
+            return self.seconds * (1 - FINISH_SHARE) * matrix_rate(dtype()) / 0.4e12
+        return self.steps * TYPICAL_STEP if self.steps else (self.tokens or 0) / TYPICAL_SPEED
+
+
+def shape(length: Length, records: Array, frame: int) -> tuple[NetConfig, TrainConfig]:
+    """Net and batch for a run of this length on training records of so many tokens each (R,)."""
+    worth = length.worth
     _, width, layers, heads, ff, batch = [rung for rung in LADDER if rung[0] <= worth][-1]
-    length = 32
-    while length < min(longest + frame, 128 if worth < 480 else 256):
-        length *= 2
-    net = NetConfig(width=width, layers=layers, heads=heads, ff=ff, length=length)
-    return net, TrainConfig(batch_tokens=max(min(batch, tokens // 4), 256))
+    most, reach = 128 if worth < 480 else 256, 32
+    while reach < min(int(np.quantile(records, 0.9)) + frame, most):
+        reach *= 2
+    net = NetConfig(width=width, layers=layers, heads=heads, ff=ff, length=reach)
+    batch = max(min(batch, int(records.sum()) // 4), 256)
+    look = int(min(max(worth * 100, 8_000), 60_000))
+    return net, TrainConfig(batch_tokens=batch, look_tokens=look)
 
 
-def with_steps(config: TrainConfig, steps: int) -> TrainConfig:
-    """The schedule for a number of steps: a short rise, then level, then down; ten to twenty looks."""
-    return replace(
-        config,
-        steps=steps,
-        decay_from=max(1, round(steps * (1 - DECAY_SHARE))),
-        warmup=min(max(steps // 40, 5), 200),
-        look_every=max(steps // 12, 1),
-    )
+def schedule(length: Length, net: NetConfig, config: TrainConfig) -> TrainConfig:
+    """Steps, rise, fall and looks. With seconds the end is open: the loop settles it by the clock, before the decay."""
+    if length.seconds is None:
+        steps = length.steps or max((length.tokens or 0) // config.batch_tokens, 1)
+        end, fall = steps, max(1, round(steps * (1 - DECAY_SHARE)))
+    else:
+        matrices = net.layers * (4 * net.width**2 + 3 * net.width * net.ff)
+        flops = 6 * config.batch_tokens * (matrices + 0.3 * 8192 * net.width)
+        steps = max(int(length.seconds * matrix_rate(dtype()) * TYPICAL_SHARE / flops), 1)
+        end = fall = OPEN
+    return replace(config, steps=end, decay_from=fall, warmup=min(max(steps // 40, 5), 200), look_every=max(steps // 12, 1))
 
 
 @lru_cache
@@ -83,7 +111,3 @@ def matrix_rate(kind: torch.dtype) -> float:
         F.linear(a, b)
         best = min(best, time.perf_counter() - begun)
     return 2 * 2048 * 256 * 768 / best
-
-
-def threads(config: TrainConfig) -> int:
-    return config.threads or cores()

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 
 from maskwright.errors import RecipeError, nearest
 from maskwright.files import write_whole
+from maskwright.infer.calibration import CalibrationConfig
 from maskwright.masking import MaskConfig
 from maskwright.modalities.text import TokenizerConfig
 from maskwright.nets.encoder import NetConfig
@@ -43,6 +44,7 @@ class Recipe:
     net: NetConfig = field(default_factory=NetConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
     def with_settings(self, settings: Sequence[str]) -> Recipe:
         """`key=value` settings applied; raises RecipeError that names the nearest key."""
@@ -115,7 +117,9 @@ def _parsed(key: str, value: str, kind: type) -> Any:
             if number != int(number):
                 raise ValueError
             return int(number)
+        if kind is bool:
+            return {"true": True, "false": False}[value.lower()]
         return kind(value)
-    except (ValueError, OverflowError):
-        what = {int: "a whole number", float: "a number"}.get(kind, "text")
+    except (ValueError, OverflowError, KeyError):
+        what = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "text")
         raise RecipeError(f"--set {key}={value}: {key} is {what}") from None

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from maskwright.errors import QueryError
+from maskwright.errors import QueryError, RecipeError
 from maskwright.infer import lengths
 from maskwright.infer.decode import DecodeConfig, best
 from maskwright.infer.lengths import LengthPrior
@@ -27,8 +27,22 @@ from maskwright.modalities.base import Asked
 from maskwright.tokens import Array, Tokens
 
 CONTEXT = 126
-"""tokens of a record that a calibration question shows at the most: its cost grows with them, its answer hardly"""
+"""tokens of a record that a question about one slot shows at the most: its cost grows with them, its answer hardly"""
+SPAN_CONTEXT = 62
+"""the same for spans, each of which takes many readings"""
 QUANTILES = 1001
+TOKENS_A_SLOT = 900
+"""read in all by `fit`, for each slot that the configuration names"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationConfig:
+    slots: int = 2000
+    """single slots that the temperature is fitted on, and as many again for conformal levels"""
+
+    def __post_init__(self) -> None:
+        if self.slots < 1:
+            raise RecipeError("calibration.slots must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -65,18 +79,21 @@ class Calibration:
         return cls(**(saved | {"lengths": LengthPrior(**saved["lengths"])}))
 
 
-def fit(reader: Reader, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], slots: int, seed: int) -> Calibration:
-    """`slots` single slots for each of temperature and levels, a tenth as many spans, a thirtieth as many open blanks."""
-    rng = np.random.default_rng((seed, 77))
+def fit(
+    reader: Reader, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], config: CalibrationConfig, seed: int
+) -> Calibration:
+    """Single slots for the temperature and again for levels, a twentieth as many spans of known length, and a fortieth
+    of unknown."""
+    rng, slots = np.random.default_rng((seed, 77)), config.slots
     slot = _slot_temperature(reader, single_slots(fitted_on, slots, rng))
-    config = DecodeConfig(temperature=slot)
-    joint = _joint_temperature(reader, fitted_on, max(slots // 10, 1), rng, config)
+    decode = DecodeConfig(temperature=slot)
+    joint = _joint_temperature(reader, fitted_on, max(slots // 20, 1), rng, decode)
     nats = np.sort(slot_nats(reader, single_slots(levels_on, slots, rng), slot))
     out = Calibration(slot, joint, [], len(nats))
     if len(nats):
         out = replace(out, levels=np.quantile(nats, np.linspace(0, 1, QUANTILES), method="higher").tolist())
-    spans = [s for length in range(1, lengths.LONGEST + 1) for s in stretches(fitted_on, max(slots // 240, 1), length, rng)]
-    return replace(out, lengths=lengths.fit(reader, spans, config))
+    spans = [s for length in range(1, lengths.LONGEST + 1) for s in stretches(fitted_on, max(slots // 320, 1), length, rng)]
+    return replace(out, lengths=lengths.fit(reader, spans, decode))
 
 
 def single_slots(records: Sequence[Tokens], count: int, rng: np.random.Generator) -> list[Question]:
@@ -95,13 +112,14 @@ def stretches(records: Sequence[Tokens], count: int, length: int, rng: np.random
     for pick in chosen:
         number = int(np.searchsorted(ends, pick, side="right"))
         start = int(pick - (ends[number] - room[number]))
-        out.append(blanked(records[number], np.arange(start, start + length)))
+        at = np.arange(start, start + length)
+        out.append(blanked(records[number], at, CONTEXT if length == 1 else SPAN_CONTEXT))
     return out
 
 
-def blanked(tokens: Tokens, at: Array) -> Asked:
-    """A record with the tokens `at` taken out, cut to their surroundings."""
-    first, last = around(len(tokens), at, CONTEXT)
+def blanked(tokens: Tokens, at: Array, context: int) -> Asked:
+    """A record with the tokens `at` taken out, cut to `context` tokens around them."""
+    first, last = around(len(tokens), at, context)
     window = tokens.take(slice(first, last))
     present = window.present.copy()
     present[at - first] = False

@@ -146,15 +146,16 @@ def forced(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list
 
     decodings = begin(reader, asked)
     _fill(reader, decodings, config, given)
+    if config.rescore:
+        _again(reader, decodings, config)
     return [only for [only] in _completions(asked, decodings, 1)]
 
 
-def draws(reader: Reader, asked: Asked, count: int, seed: int, key: int, config: DecodeConfig) -> list[Completion]:
-    """`count` samples of the completion, each blank from its conditional, the surest first. They depend on the query's
-    content (`key`) and the seed alone; the first of many are those of few."""
-    many = [asked] * count
-    decodings = begin(reader, many)
-    rngs = [np.random.default_rng((seed, key, number)) for number in range(count)]
+def draws(reader: Reader, asked: Sequence[Asked], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
+    """A sample of each completion, each blank from its conditional, the surest first. The i-th depends on its query,
+    `key`, `seed` and i alone: the first of many are those of few."""
+    decodings = begin(reader, asked)
+    rngs = [np.random.default_rng((seed, key, number)) for number in range(len(asked))]
 
     def drawn(distribution: Any, turns: list[Turn]) -> list[Options]:
         out = []
@@ -165,7 +166,7 @@ def draws(reader: Reader, asked: Asked, count: int, seed: int, key: int, config:
         return out
 
     _fill(reader, decodings, config, drawn)
-    return [only for [only] in _completions(many, decodings, 1)]
+    return [only for [only] in _completions(asked, decodings, 1)]
 
 
 def _fill(reader: Reader, decodings: list[Decoding], config: DecodeConfig, choose: Choose) -> None:

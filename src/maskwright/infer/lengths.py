@@ -18,7 +18,7 @@ from maskwright.infer.decode import Completion, DecodeConfig, best
 from maskwright.infer.reader import Question, Reader
 from maskwright.infer.windows import around
 from maskwright.modalities.base import Asked
-from maskwright.tokens import Array, Tokens, join, split
+from maskwright.tokens import Array, Tokens, join
 
 LONGEST = 8
 REACH = 4
@@ -78,14 +78,14 @@ def _surroundings(
     return out
 
 
-def variants(asked: Asked) -> list[Asked]:
-    """A query with a stretch of blanks, with one to LONGEST blanks in its place; its own truth stays with it."""
+def variants(asked: Asked, longest: int = LONGEST) -> list[Asked]:
+    """A query with a stretch of blanks, with one to `longest` blanks in its place; its own truth stays with it."""
     at = np.flatnonzero(~asked.tokens.present)
     before, after = asked.tokens.take(slice(0, at[0])), asked.tokens.take(slice(at[-1] + 1, None))
     blank = asked.tokens.take(at[:1])
     out = []
-    for length in range(1, LONGEST + 1):
-        tokens = split(join([join_all([before, *[blank] * length, after])], [0]))[0]
+    for length in range(1, longest + 1):
+        tokens = join_all([before, *[blank] * length, after])
         out.append(Asked(tokens, asked.template, asked.truth if length == len(at) else None))
     return out
 

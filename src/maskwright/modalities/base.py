@@ -43,6 +43,9 @@ class Modality(Protocol):
     frame_size: int
     """tokens that `frame` adds to a piece"""
 
+    def configure(self, config: Any) -> None:
+        """Takes its section of the recipe."""
+
     def claims(self, source: Source) -> tuple[float, str]:
         """How sure, in [0, 1], that it can read this, and why."""
 

@@ -16,7 +16,7 @@ import torch
 
 from maskwright.tokens import Array, Batch, Mask
 
-MOST_TOKENS = 20_000_000
+MOST_TOKENS = 8_000_000
 """counted at the most: a floor does not get much better by more, and the counts must fit in memory"""
 _BUCKETS = 12
 
@@ -148,10 +148,11 @@ def neighbours(batch: Batch, mask: Mask, size: int) -> tuple[Array, Array, Array
     return ids[at], padded[at - 1], padded[at + 1], case
 
 
-def vectors(ids: Array, starts: Array, size: int, width: int, seed: int) -> torch.Tensor:
+def vectors(ids: Array, starts: Array, size: int, width: int) -> torch.Tensor:
     """(size, width) vectors such that tokens with like neighbours lie alike: the leading singular vectors of the
     positive pointwise mutual information of tokens and their left and right neighbours (Levy and Goldberg, 2014,
-    section 3), by randomised subspace iteration (Halko et al., 2011). Unit mean square a row."""
+    section 3), by randomised subspace iteration (Halko et al., 2011). Their mean square is one; a token that was never
+    seen gets a random vector."""
     x, l, r = _triples(ids, starts, size)
     base = np.uint64(size + 1)
     n = float(len(x))
@@ -166,7 +167,7 @@ def vectors(ids: Array, starts: Array, size: int, width: int, seed: int) -> torc
     index = torch.from_numpy(np.stack([np.concatenate(row), np.concatenate(col)]))
     matrix = torch.sparse_coo_tensor(index, torch.from_numpy(np.concatenate(value)).float(), (size, 2 * (size + 1))).coalesce()
     back = matrix.t().coalesce()
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     rank = min(width + 16, size)
     basis = torch.linalg.qr(torch.sparse.mm(matrix, torch.randn(2 * (size + 1), rank, generator=generator)))[0]
     for _ in range(3):
@@ -175,4 +176,6 @@ def vectors(ids: Array, starts: Array, size: int, width: int, seed: int) -> torc
     out = (basis @ u)[:, :width] * s[:width].sqrt()
     if out.shape[1] < width:
         out = torch.cat([out, torch.zeros(size, width - out.shape[1])], dim=1)
-    return out / out.pow(2).mean().sqrt().clamp(min=1e-6)
+    seen = out.pow(2).sum(1) > 0
+    out = out / out[seen].pow(2).mean().sqrt().clamp(min=1e-6)
+    return torch.where(seen[:, None], out, torch.randn(out.shape, generator=generator))

@@ -63,9 +63,12 @@ class Text:
     section = "tokenizer"
     frame_size = 2
 
-    def __init__(self, config: TokenizerConfig | None = None) -> None:
-        self.config = config or TokenizerConfig()
+    def __init__(self) -> None:
+        self.config = TokenizerConfig()
         self._vocabulary: Vocabulary | None = None
+
+    def configure(self, config: TokenizerConfig) -> None:
+        self.config = config
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -217,7 +220,7 @@ class Text:
             count += len(piece)
             if blank:
                 ids.append(np.full(length, self.vocabulary.mask))
-                where.append(np.tile([blank.first, blank.last], (length, 1)))
+                where.append(np.tile([blank.first + blank.spaced, blank.last], (length, 1)))
                 present.append(np.zeros(length, dtype=bool))
                 slots.append(list(range(count, count + length)))
                 count, done = count + length, blank.last
@@ -274,7 +277,9 @@ class Text:
         with torch.no_grad():
             net.head.bias.copy_(torch.from_numpy(np.log(frequency / frequency.sum())))
             table = net.inputs.tok_embeddings.weight
-            nn.init.normal_(table, std=table.shape[1] ** -0.5)
+            vectors = counts.vectors(ids, starts, size, table.shape[1])
+            # Logits are products of these with features of unit mean square: this makes them of order one.
+            table.copy_(vectors * table.shape[1] ** -0.5)
 
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
         ids, starts = shards.column("id", train, counts.MOST_TOKENS)

@@ -45,12 +45,14 @@ def cut(records: Array, lengths: Array, most: int, offset: Array) -> Pieces:
     return Pieces(records[record], start, end - start)
 
 
-def batch_of(modality: Modality, shards: Shards, pieces: Pieces) -> Batch:
+def batch_of(modality: Modality, shards: Shards, pieces: Pieces, frame: bool = True) -> Batch:
+    """The tokens of `pieces`, end to end, each with its frame unless told otherwise."""
     columns = shards.pieces(shards.starts[pieces.record] + pieces.start, pieces.length)
     cu = np.concatenate([[0], np.cumsum(pieces.length)]).astype(np.int64)
     with np.errstate(over="ignore"):
         keys = shards.keys[pieces.record] + pieces.start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return modality.frame(modality.unpack(columns, cu, keys))
+    batch = modality.unpack(columns, cu, keys)
+    return modality.frame(batch) if frame else batch
 
 
 class Order:

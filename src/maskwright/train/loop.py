@@ -71,7 +71,7 @@ class Pace:
     """The clock of a run with a budget: when should the learning rate begin to fall, and how many steps are left?"""
 
     begun: float
-    """time.monotonic() of the command's start"""
+    """time.monotonic() of the command's start, set back by what earlier tries took"""
     seconds: float
     """until training must be over, counted from `begun`"""
     decay_share: float
@@ -79,7 +79,7 @@ class Pace:
     def settle(self, config: TrainConfig, step: int, seconds_a_step: float) -> TrainConfig | None:
         """The final steps, once it is time to decide them; None before."""
         left = self.begun + self.seconds - time.monotonic()
-        if left > self.decay_share * self.seconds and step < config.decay_from:
+        if left > self.decay_share * self.seconds:
             return None
         return replace(config, decay_from=step, steps=step + max(1, int(left / seconds_a_step)))
 
@@ -125,11 +125,14 @@ class Loop:
         self.optimiser = Optimiser(net, config.weight_decay, net.dtype)
         self.recent: list[float] = []
         self.begun = time.monotonic()
+        """of this process: what went before is in `state.elapsed`"""
         self._saved = self._spoke = self.begun
         self._saving = 0.0
+        self._first = 0
 
     def run(self) -> State:
         ahead = Ahead(self.order)
+        self._first, self._started = self.state.step, time.monotonic()
         try:
             while self.state.step < self.config.steps:
                 self._step(ahead)
@@ -181,9 +184,10 @@ class Loop:
             self.hooks.keep(seen, state.step)
 
     def _settle(self) -> None:
-        if not self.pace or self.state.settled or self.state.step < 3:
+        done = self.state.step - self._first
+        if not self.pace or self.state.settled or done < 3:
             return
-        whole = (time.monotonic() - self.begun) / self.state.step  # looks and saves included
+        whole = (time.monotonic() - self._started) / done  # looks and saves included
         config = self.pace.settle(self.config, self.state.step, whole)
         if config:
             self.config, self.state.settled = config, True
@@ -209,6 +213,12 @@ class Loop:
             f"the loss {what} at step {step} ({loss:.3g}); {kept}. Worst records of that step: {', '.join(ids)}."
             " Look at them, or try a lower --set train.lr"
         )
+
+    def share(self) -> float:
+        """How much of the run is over, in [0, 1]: by the clock until the steps are settled."""
+        if self.pace and not self.state.settled:
+            return min((time.monotonic() - self.pace.begun) / self.pace.seconds, 1.0)
+        return self.state.step / self.config.steps
 
     # Checkpoints
 

@@ -47,13 +47,15 @@ class Prepared:
     bytes: int
 
 
-def prepare(source: Source, held_out: Source | None, modality: Modality, folder: Path, progress: Progress) -> Prepared:
-    """Fits the modality and tokenises everything into `folder`; or takes up what stands there already."""
+def prepare(
+    source: Source, held_out: Source | None, modality: Modality, folder: Path, progress: Progress, resume: bool
+) -> Prepared:
+    """Fits the modality and tokenises everything into `folder`; or, to resume, takes up what stands there already."""
     stamps = [stamp(source), stamp(held_out) if held_out else []]
     note = folder / "prepared.json"
-    if note.is_file() and Shards.ready(folder):
+    if resume and note.is_file() and Shards.ready(folder):
         known = json.loads(note.read_text())
-        if known["stamps"] == stamps and all(stamps[: 1 + bool(held_out)]):
+        if known["stamps"] == stamps:
             modality.load(folder)
             return _prepared(folder, known)
     shutil.rmtree(folder, ignore_errors=True)

@@ -34,6 +34,8 @@ class TrainConfig:
     look_tokens: int = 60_000
     held_out: float = 0.05
     """share of the tokens that is held out"""
+    keep_checkpoints: bool = False
+    """leave them in the folder when the run is done"""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_tokens, self.look_every, self.look_tokens) < 1 or self.lr <= 0:

@@ -1,0 +1,54 @@
+"""maskwright: train a masked model on your own data, on the computer you have; fill, embed, score with it.
+
+    import maskwright as mw
+    model = mw.train("tickets.csv", field="text", budget="10m", out="tickets-model")
+    model = mw.load("tickets-model")
+
+Importing costs nothing: what needs torch is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from maskwright.errors import (
+    DataError,
+    Interrupted,
+    MaskwrightError,
+    ModelError,
+    QueryError,
+    RecipeError,
+    RunError,
+)
+
+if TYPE_CHECKING:
+    from maskwright.model import Model, load
+    from maskwright.run import train
+
+__version__ = "0.1.0"
+__all__ = [
+    "DataError",
+    "Interrupted",
+    "MaskwrightError",
+    "Model",
+    "ModelError",
+    "QueryError",
+    "RecipeError",
+    "RunError",
+    "__version__",
+    "load",
+    "train",
+]
+_LAZY = {"train": "maskwright.run", "load": "maskwright.model", "Model": "maskwright.model"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'maskwright' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

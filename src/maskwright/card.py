@@ -1,0 +1,55 @@
+"""The model card: what a model was trained on, how good it is beside counting, what it is not good for.
+
+In: the facts that go into `maskwright.json`. Out: README.md of the model folder, with the front matter that model hubs
+read. Every figure in it was measured in the run; nothing is judged by hand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def text(about: dict[str, Any], modality: str, net: dict[str, Any]) -> str:
+    data, held, trained = about["data"], about["held_out"], about["trained"]
+    better = held["floor_neighbours"] - held["bits_per_byte"]
+    verdict = (
+        f"{better / held['floor_neighbours']:.0%} below what counting neighbours reaches."
+        if better > 0
+        else "**No better than counting neighbours**: train longer, or on more data."
+    )
+    calibration = about["calibration"]
+    lines = [
+        "---",
+        "library_name: transformers",
+        "pipeline_tag: fill-mask",
+        "tags: [maskwright, masked-model]",
+        "license: unknown",
+        "---",
+        "",
+        f"# A masked model of {', '.join(data['paths'])}",
+        "",
+        f"Trained with maskwright on {data['records']:,} records ({data['bytes'] / 1e6:.2f} MB); {data['duplicates']:,}"
+        f" duplicates were left out, {data['held_out_records']:,} records held out.",
+        "",
+        "| on held-out data | bits a byte |",
+        "|---|---|",
+        f"| this model | {held['bits_per_byte']:.4f} |",
+        f"| counting neighbours | {held['floor_neighbours']:.4f} |",
+        f"| counting frequency | {held['floor_frequency']:.4f} |",
+        "",
+        f"{verdict} It guesses {held['top1']:.1%} of single hidden tokens exactly, and {held['top5']:.1%} within five"
+        " guesses, with 15% of the tokens hidden at random.",
+        "",
+        f"- Modality: {modality}. Width {net['width']}, {net['layers']} layers, reads {net['length']} tokens at once.",
+        f"- Weights of step {trained['step']:,} of {trained['steps']:,}; the data was seen {trained['epochs']} times.",
+        f"- Calibration: temperature {calibration['slot']} for one slot, {calibration['joint']} for whole completions."
+        if calibration
+        else "- Not calibrated yet: the run that writes this folder goes on.",
+        "",
+        "## Limits",
+        "",
+        "It knows what its data says, with the data's errors and biases, and may repeat parts of it word for word: don't"
+        " publish a model of private data. Its licence follows from that of the data, which only you know.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,323 @@
+"""A trained model and its verbs: fill, score, embed.
+
+In: a model folder; then one record or any number of them. Out: answers of the matching shape, with calibrated
+probabilities. Every verb is read off the same distributions; which kind of data they stand for is the modality's affair.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from maskwright import folder
+from maskwright.errors import QueryError
+from maskwright.infer import decode, lengths
+from maskwright.infer.calibration import Calibration
+from maskwright.infer.decode import Completion, DecodeConfig
+from maskwright.infer.reader import Question, Reader
+from maskwright.infer.score import score
+from maskwright.infer.windows import around, windows
+from maskwright.modalities.base import Asked, Modality
+from maskwright.nets.encoder import MaskedNet
+from maskwright.records.read import Record, records_of
+from maskwright.tokens import Array, Tokens
+
+GROUP_SIZE = 500_000
+"""characters of records that are answered together: bounds memory, whatever streams in"""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What may stand at one token of a blank, each candidate given the other blanks as the best completion fills them."""
+
+    tokens: list[str]
+    probs: list[float]
+    offset: int
+    """where the blank begins in the query"""
+    region: list[str] | None = None
+    """with `coverage`: the smallest set that holds the truth so often"""
+
+
+@dataclass(frozen=True)
+class Filled:
+    text: str
+    prob: float
+    """joint probability of all that was filled in"""
+
+
+@dataclass(frozen=True)
+class Filling(Filled):
+    slots: list[Slot] = field(default_factory=list)
+    completions: list[Filled] = field(default_factory=list)
+    """with `n`, `draws` or `targets`: several, best first (draws as they were drawn)"""
+
+
+@dataclass(frozen=True)
+class Score:
+    total: float
+    """nats; higher = stranger"""
+    per_token: list[float]
+    tokens: list[str]
+    offsets: list[tuple[int, ...]]
+    """first character of each token, and the one after its last"""
+
+    @property
+    def mean(self) -> float:
+        return self.total / max(len(self.per_token), 1)
+
+
+class Model:
+    """A net, its modality and its calibration. `model.net` is a torch module, for whoever wants to go on from it."""
+
+    def __init__(self, net: MaskedNet, modality: Modality, about: dict[str, Any]) -> None:
+        self.net, self.modality, self.about = net, modality, about
+        saved = about.get("calibration")
+        self.calibration = Calibration.from_json(saved) if saved else Calibration()
+        self.reader = Reader(net, modality)
+
+    # fill
+
+    @overload
+    def fill(self, query: str | Record, **options: Any) -> Filling: ...
+    @overload
+    def fill(self, query: Iterable[str | Record], **options: Any) -> list[Filling]: ...
+    def fill(
+        self,
+        query: str | Record | Iterable[str | Record],
+        *,
+        top_k: int = 5,
+        n: int | None = None,
+        draws: int | None = None,
+        seed: int = 0,
+        targets: Sequence[str] | None = None,
+        coverage: float | None = None,
+    ) -> Filling | list[Filling]:
+        """Fills the blanks of one query, or of each of many.
+
+        `n`: that many best distinct completions. `draws`: that many samples, which depend on the query and `seed`
+        alone. `targets`: the blank is one of these, scored jointly. `coverage`: every slot also gets the smallest set
+        of values that holds the truth with that probability. Raises QueryError.
+        """
+        for name, number in (("top_k", top_k), ("n", n), ("draws", draws)):
+            if number is not None and number < 1:
+                raise QueryError(f"{name} must be at least 1, got {number}")
+        if sum(choice is not None for choice in (n, draws, targets)) > 1:
+            raise QueryError("choose one of n, draws and targets")
+        if targets is not None and not targets:
+            raise QueryError("targets is empty; name at least one")
+        level = self.calibration.level(coverage) if coverage is not None else None
+        options = _Options(top_k, n, draws, seed, targets, level)
+        found = [f for group in _groups(records_of(query, "query")) for f in self._fill(group, options)]
+        return found[0] if isinstance(query, (str, Record)) else found
+
+    def _fill(self, records: Sequence[Record], options: _Options) -> list[Filling]:
+        asked = [self.modality.blanks(record, options.targets) for record in records]
+        config = DecodeConfig(temperature=self.calibration.slot, beam=max(decode.BEAM, options.n or 1))
+        seek = self._forced if options.targets is not None else self._drawn if options.draws else self._best
+        chosen = seek(records, asked, options, config)
+        slots = self._slots([found[0] for found in chosen], options)
+        several = options.n or options.draws or options.targets is not None
+        out = []
+        for found, own in zip(chosen, slots, strict=True):
+            shown = [Filled(c.asked.label or self.modality.decode(c.tokens, c.asked), c.prob) for c in found]
+            text = self.modality.decode(found[0].tokens, found[0].asked)
+            out.append(Filling(text, found[0].prob, own, shown if several else []))
+        return out
+
+    def _best(
+        self, records: Sequence[Record], asked: list[list[Asked]], options: _Options, config: DecodeConfig
+    ) -> list[list[_Choice]]:
+        """The best completions of every query, over all lengths of its open blanks."""
+        flat = [variant for variants in asked for variant in variants]
+        answers = iter(decode.best(self.reader, flat, config))
+        out = []
+        for variants in asked:
+            found = [next(answers) for _ in variants]
+            shares = self._length_shares(variants, [best[0] for best in found], config)
+            choices = [
+                self._choice(query, one, share)
+                for query, best, share in zip(variants, found, shares, strict=True)
+                for one in best
+            ]
+            distinct: dict[str, _Choice] = {}
+            for choice in sorted(choices, key=lambda c: -c.rank):
+                distinct.setdefault(self.modality.decode(choice.tokens, choice.asked), choice)
+            out.append(list(distinct.values())[: options.n or 1])
+        return out
+
+    def _forced(
+        self, records: Sequence[Record], asked: list[list[Asked]], options: _Options, config: DecodeConfig
+    ) -> list[list[_Choice]]:
+        """The given targets, likeliest first; of different lengths, each weighed by the probability of its length."""
+        out = []
+        for variants in asked:
+            found = decode.forced(self.reader, variants, config)
+            blanks = [_blanks(query) for query in variants]
+            shares = np.zeros(len(variants))
+            if len(set(blanks)) > 1:
+                lengths_ = lengths.variants(variants[0], max(lengths.LONGEST, *blanks))
+                best = [one for one, *_ in decode.best(self.reader, lengths_, config)]
+                shares = self._length_shares(lengths_, best, config)[np.array(blanks) - 1]
+            choices = [self._choice(*each) for each in zip(variants, found, shares, strict=True)]
+            out.append(sorted(choices, key=lambda c: -c.prob))
+        return out
+
+    def _drawn(
+        self, records: Sequence[Record], asked: list[list[Asked]], options: _Options, config: DecodeConfig
+    ) -> list[list[_Choice]]:
+        """Samples: first a length, where it is open, then the tokens."""
+        assert options.draws is not None
+        out = []
+        for record, variants in zip(records, asked, strict=True):
+            shares = np.zeros(1)
+            if len(variants) > 1:
+                found = [best for best, *_ in decode.best(self.reader, variants, config)]
+                shares = self._length_shares(variants, found, config)
+            rng = np.random.default_rng((options.seed, record.key))
+            which = rng.choice(len(variants), size=options.draws, p=np.exp(shares))
+            queries = [variants[w] for w in which]
+            drawn = decode.draws(self.reader, queries, options.seed, record.key, config)
+            out.append([self._choice(q, one, shares[w]) for q, one, w in zip(queries, drawn, which, strict=True)])
+        return out
+
+    def _length_shares(self, variants: Sequence[Asked], best: Sequence[Completion], config: DecodeConfig) -> Array:
+        """(n,) log probability of each variant's length; 0 where there is one alone."""
+        if len(variants) == 1:
+            return np.zeros(1)
+        weights = self.calibration.lengths(lengths.features(self.reader, variants, best, config))
+        return np.asarray(weights - np.logaddexp.reduce(weights))
+
+    def _choice(self, asked: Asked, found: Completion, share: float) -> _Choice:
+        blanks = _blanks(asked)
+        prob = min(self.calibration.completion(found.log_prob, blanks) * float(np.exp(share)), 1.0)
+        rank = np.log(max(self.calibration.completion(found.rank, blanks), 1e-300)) + share
+        return _Choice(asked, found.tokens, prob, float(rank))
+
+    def _slots(self, chosen: Sequence[_Choice], options: _Options) -> list[list[Slot]]:
+        """What may stand at every blank token, the others as the completion fills them."""
+        places = [(c, int(i)) for c in chosen for i in np.flatnonzero(~c.asked.tokens.present)]
+        read = self._read([(c.tokens, c.asked, i) for c, i in places], lambda d: d.candidates(options.top_k))
+        regions: list[Any] = [None] * len(places)
+        if options.level is not None:  # nothing that was guessed may make a set surer of itself
+            level = options.level
+            regions = self._read([(c.asked.tokens, c.asked, i) for c, i in places], lambda d: d.region(level)[0])
+        slots = iter(
+            Slot(
+                self.modality.label({n: v[0].cpu().numpy() for n, v in values.items()}),
+                [float(p) for p in log_probs[0].exp()],
+                int(c.asked.tokens.where[i][0]),
+                None if region is None else self.modality.label({n: v.cpu().numpy() for n, v in region.items()}),
+            )
+            for (c, i), (values, log_probs), region in zip(places, read, regions, strict=True)
+        )
+        return [[next(slots) for _ in range(_blanks(c.asked))] for c in chosen]
+
+    def _read(self, places: Sequence[tuple[Tokens, Asked, int]], take: Callable[[Any], Any]) -> list[Any]:
+        """`take` of the calibrated distribution at one token each, hidden together with whatever is absent."""
+        questions = []
+        for tokens, _, i in places:
+            first, last = around(len(tokens), np.array([i]), self.reader.most)
+            window = tokens.take(slice(first, last))
+            hidden = ~window.present
+            hidden[i - first] = True
+            questions.append(Question(window, hidden, np.array([i - first])))
+
+        def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:
+            calibrated = distribution.tempered(self.calibration.slot)
+            whole = self.modality.restrict(calibrated, [places[m][1:] for m in members])
+            return [take(whole.take([row])) for row in range(len(members))]
+
+        return self.reader.ask(questions, answer)
+
+    # score and embed
+
+    @overload
+    def score(self, record: str | Record, passes: int | str = 16) -> Score: ...
+    @overload
+    def score(self, record: Iterable[str | Record], passes: int | str = 16) -> list[Score]: ...
+    def score(self, record: str | Record | Iterable[str | Record], passes: int | str = 16) -> Score | list[Score]:
+        """How strange each record is: negative pseudo-log-likelihood in nats, in all and for each token.
+
+        Every token is scored exactly once, in `passes` masks with disjoint targets; "all" hides one token at a time
+        (with its word's later ones) and is exact. Raises QueryError.
+        """
+        out = []
+        for group in _groups(records_of(record)):
+            encoded = [self.modality.encode(r) for r in group]
+            nats = score(self.reader, encoded, [r.key for r in group], passes)
+            for tokens, values in zip(encoded, nats, strict=True):
+                places = [tuple(map(int, where)) for where in tokens.where]
+                labels = self.modality.label(tokens.values)
+                out.append(Score(float(values.sum()), values.tolist(), labels, places))
+        return out[0] if isinstance(record, (str, Record)) else out
+
+    def embed(self, record: str | Record | Iterable[str | Record]) -> Array:
+        """(n, W) float32 rows of unit length, or (W,) for one record: the mean of the final states of all tokens."""
+        out = [self._embed(group) for group in _groups(records_of(record))]
+        rows = np.concatenate(out) if out else np.zeros((0, self.net.config.width), dtype=np.float32)
+        return rows[0] if isinstance(record, (str, Record)) else rows
+
+    def _embed(self, records: Sequence[Record]) -> Array:
+        pieces, owners, kept = [], [], []
+        for number, record in enumerate(records):
+            tokens = self.modality.encode(record)
+            cuts = windows(len(tokens), self.reader.most)
+            last = len(cuts.starts) - 1
+            for w, (start, end) in enumerate(zip(cuts.starts, cuts.ends, strict=True)):
+                pieces.append(tokens.take(slice(start, end)))
+                owners.append(number)
+                # Every token counts once, where it lies most central; the frame at the two ends of the record.
+                kept.append(np.concatenate([[w == 0], cuts.owner[start:end] == w, [w == last]]))
+        sums = np.zeros((len(records), self.net.config.width))
+        counts = np.zeros((len(records), 1))
+        for states, number, mine in zip(self.reader.states(pieces), owners, kept, strict=True):
+            sums[number] += states[mine].sum(0, dtype=np.float64)
+            counts[number] += mine.sum()
+        mean = sums / counts
+        return (mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Options:
+    top_k: int
+    n: int | None
+    draws: int | None
+    seed: int
+    targets: Sequence[str] | None
+    level: float | None
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A completion of one variant of a query."""
+
+    asked: Asked
+    tokens: Tokens
+    prob: float
+    rank: float
+
+
+def _blanks(asked: Asked) -> int:
+    return int((~asked.tokens.present).sum())
+
+
+def _groups(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Records that are answered together."""
+    start = size = 0
+    for at, record in enumerate(records):
+        size += len(record.value)
+        if size > GROUP_SIZE:
+            yield records[start : at + 1]
+            start, size = at + 1, 0
+    if start < len(records):
+        yield records[start:]
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """The model in a folder that `train` wrote. Raises ModelError."""
+    return Model(*folder.read(Path(path)))

@@ -1,0 +1,403 @@
+"""One training run: data to tokens, a plan, the loop, calibration, a finished model folder.
+
+In: what to train on, where to, and how long. Out: the folder. Here, and only here, the parts meet: each of them knows
+its own configuration, and this file hands it over. Whatever happens, the folder is left so that `resume` can go on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from maskwright import card, folder, modalities, plan
+from maskwright.errors import Interrupted, MaskwrightError, RecipeError, RunError
+from maskwright.files import clear_leftovers, locked, write_whole
+from maskwright.infer import calibration
+from maskwright.infer.reader import Reader
+from maskwright.modalities.base import Modality
+from maskwright.model import Model, load
+from maskwright.nets.encoder import MaskedNet
+from maskwright.recipe import DataConfig, Recipe
+from maskwright.records.read import Source
+from maskwright.records.split import Split, split
+from maskwright.tokens import Tokens
+from maskwright.tokens import split as apart
+from maskwright.train import checkpoint
+from maskwright.train.data import Order, batch_of, cut, held_out_batches
+from maskwright.train.loop import HeldOut, Hooks, Loop, Pace, bits
+from maskwright.train.prepare import Prepared, cores, fingerprint, prepare
+from maskwright.train.schedule import TrainConfig
+
+DEFAULT_BUDGET = "10m"
+CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
+
+
+@dataclass(frozen=True)
+class News:
+    """What a run tells whoever watches it."""
+
+    phase: str
+    """reading, tokeniser, tokenising, counting, training, calibrating"""
+    share: float | None = None
+    """of the phase that is done, where that is known"""
+    size: float = 0.0
+    """bytes done, where that is known"""
+    line: dict[str, Any] | None = None
+    """what was added to metrics.jsonl"""
+    words: str = ""
+    """something that the user should read"""
+
+
+Watcher = Callable[[News], None]
+
+
+def train(
+    data: str | os.PathLike[str] | Sequence[str] | None = None,
+    *,
+    out: str | os.PathLike[str],
+    budget: str | None = None,
+    steps: int | None = None,
+    tokens: int | None = None,
+    field: str | None = None,
+    group: str | None = None,
+    held_out: str | None = None,
+    record: str | None = None,
+    modality: str | None = None,
+    tokenizer: str | None = None,
+    resume: bool = False,
+    on_bad: str | None = None,
+    settings: Sequence[str] = (),
+    watch: Watcher | None = None,
+) -> Model:
+    """Trains a model on `data` (a file, a folder, "-", or several of them) into the folder `out`, and returns it.
+
+    The length of the run is `budget` (wall time to the finished folder: "90s", "10m", "2h"; ten minutes unless told
+    otherwise), or `steps`, or `tokens`. `settings` change single keys of the recipe ("train.lr=3e-4"). With `resume` a
+    run that was stopped or killed goes on where its last checkpoint stands; then `data` and the rest may be left out.
+
+    Raises MaskwrightError: DataError, RecipeError, RunError (Interrupted where the user stopped it).
+    """
+    begun = time.monotonic()
+    paths = () if data is None else (os.fspath(data),) if isinstance(data, (str, os.PathLike)) else tuple(data)
+    if sum(choice is not None for choice in (budget, steps, tokens)) > 1:
+        raise RecipeError("choose one of budget, steps and tokens")
+    for name, number in (("steps", steps), ("tokens", tokens)):
+        if number is not None and number < 1:
+            raise RecipeError(f"--{name} {number}: must be at least 1")
+    if budget:
+        plan.seconds(budget)
+    given = {
+        "paths": paths or None, "field": field, "group": group, "held_out": held_out, "record": record, "on_bad": on_bad,
+    }  # fmt: skip
+    asked = Recipe(data=DataConfig(**{name: value for name, value in given.items() if value is not None}))
+    if modality not in (None, "auto"):
+        modalities.modality(modality)
+        asked = replace(asked, modality=modality)
+    if tokenizer:
+        asked = replace(asked, tokenizer=replace(asked.tokenizer, path=tokenizer))
+    asked = asked.with_settings(settings)
+    if any(setting.partition("=")[0].strip() == "train.steps" for setting in settings):
+        steps = asked.train.steps
+    asked = replace(asked, budget="" if steps or tokens else budget or DEFAULT_BUDGET)
+    length = {"budget": budget, "steps": steps, "tokens": tokens}
+    run = _Run(Path(out), asked, given, settings, length, begun, watch or (lambda news: None))
+    try:
+        return run.go(resume)
+    except OSError as error:
+        raise RunError(f"{error.filename or out}: {error.strerror or error}") from None
+
+
+class _Run:
+    def __init__(
+        self, out: Path, asked: Recipe, given: dict[str, Any], settings: Sequence[str], length: dict[str, Any],
+        begun: float, watch: Watcher,
+    ) -> None:  # fmt: skip
+        self.out, self.recipe, self.given, self.settings, self.length = out, asked, given, settings, length
+        self.begun, self.watch = begun, watch
+        self.checkpoints = out / CHECKPOINTS
+
+    def go(self, resume: bool) -> Model:
+        self._open(resume)
+        with locked(self.out), _signals() as stop:
+            clear_leftovers(self.out)
+            if resume and self._finished():
+                self.watch(News("done", words=f"{self.out}: finished already; nothing to do"))
+                return load(self.out)
+            planned = resume and (self.out / RECIPE).is_file()
+            if planned:
+                self._take_up()
+            if not self.recipe.data.paths:
+                raise RunError(f"{self.out}: nothing to resume there; name the data to train on")
+            _tune_allocator()
+            torch.set_num_threads(self.recipe.train.threads or cores())
+            modality, prepared = self._prepare(resume)
+            parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
+            if not planned:
+                self._plan(prepared, parts, modality)
+            torch.set_num_threads(self.recipe.train.threads)
+            loop = self._loop(modality, prepared, parts, stop)
+            self._place(prepared, loop, resume)
+            loop.run()
+            return self._finish(loop, modality, prepared, parts)
+
+    # Before training
+
+    def _open(self, resume: bool) -> None:
+        if self.out.exists() and not self.out.is_dir():
+            raise RunError(f"--out {self.out}: is a file; name a folder")
+        if not resume and self.out.exists() and any(p.name != ".lock" for p in self.out.iterdir()):
+            raise RunError(f"--out {self.out}: exists; name another folder, or go on with --resume")
+        if resume and not self.out.exists() and not self.recipe.data.paths:
+            raise RunError(f"--out {self.out}: no such run to resume")
+        for path in (*self.recipe.data.paths, self.recipe.data.held_out, self.recipe.tokenizer.path):
+            if path and path != "-" and not os.path.exists(path):
+                raise RunError(f"{path}: no such file or folder")
+        self.out.mkdir(parents=True, exist_ok=True)
+
+    def _finished(self) -> bool:
+        path = self.out / folder.ABOUT
+        return path.is_file() and bool(folder.read_about(self.out).get("finished"))
+
+    def _take_up(self) -> None:
+        """The recipe of the run that is there, with which repeated options must agree."""
+        old = Recipe.read(self.out / RECIPE)
+        for name, value in self.given.items():
+            if value is not None and value != getattr(old.data, name):
+                self._disagree(f"data.{name}", value, getattr(old.data, name))
+        if self.length["budget"] and self.length["budget"] != old.budget:
+            self._disagree("budget", self.length["budget"], old.budget)
+        if self.length["steps"] and self.length["steps"] != old.train.steps:
+            self._disagree("train.steps", self.length["steps"], old.train.steps)
+        for setting in self.settings:
+            if old.with_settings([setting]) != old:
+                raise RunError(f"--set {setting}: {self.out} was begun with another value; leave it out to go on")
+        self.recipe = old
+
+    def _disagree(self, name: str, new: Any, old: Any) -> None:
+        raise RunError(f"{self.out} was begun with {name} = {old!r}, not {new!r}; leave the option out to go on")
+
+    def _prepare(self, resume: bool) -> tuple[Modality, Prepared]:
+        data = self.recipe.data
+        skipped = [0]
+
+        def report(message: str) -> None:
+            skipped[0] += 1
+            if skipped[0] <= 5:
+                self.watch(News("reading", words=f"skipped: {message}"))
+
+        source = Source(
+            paths=data.paths, field=data.field or None, group=data.group or None, grain=data.record or None,
+            on_bad=data.on_bad, report=report,
+        )  # fmt: skip
+        held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
+        modality = modalities.modality(self.recipe.modality)
+        modality.configure(getattr(self.recipe, modality.section))
+        prepared = prepare(
+            source, held, modality, self.checkpoints / DATA, lambda what, n: self.watch(News(what, size=n)), resume
+        )
+        if skipped[0] > 5:
+            self.watch(News("reading", words=f"skipped {skipped[0]} in all"))
+        return modality, prepared
+
+    def _plan(self, prepared: Prepared, parts: Split, modality: Modality) -> None:
+        """Fills in what was not asked for; from here on the recipe says everything."""
+        left = plan.seconds(self.recipe.budget) - (time.monotonic() - self.begun) if self.recipe.budget else None
+        length = plan.Length(left, self.length["steps"], self.length["tokens"])
+        net, config = plan.shape(length, prepared.shards.lengths[parts.train], modality.frame_size)
+        config = replace(config, held_out=self.recipe.train.held_out)
+        new = replace(self.recipe, net=net, train=config).with_settings(self.settings)
+        new = replace(new, train=plan.schedule(length, new.net, new.train)).with_settings(self.settings)
+        dtype = str(plan.dtype()).removeprefix("torch.") if new.train.dtype == "auto" else new.train.dtype
+        threads = new.train.threads or cores()
+        self.recipe = replace(new, train=replace(new.train, dtype=dtype, threads=threads))
+        self.recipe.write(self.out / RECIPE)
+
+    def _place(self, prepared: Prepared, loop: Loop, resume: bool) -> None:
+        """A run goes on exactly only where data, torch and chip are what they were: says so where they are not."""
+        here = {
+            "data": fingerprint(prepared.shards),
+            "torch": torch.__version__,
+            "chip": torch.backends.cpu.get_cpu_capability(),
+            "cores": cores(),
+        }
+        path = self.checkpoints / PLACE
+        found = checkpoint.latest(self.checkpoints) if resume else None
+        if found is None:
+            (self.out / METRICS).write_bytes(b"")
+            write_whole(path, json.dumps(here).encode())
+            return
+        was = json.loads(path.read_text())
+        for name, value in here.items():
+            if was[name] != value and name != "cores":
+                raise RunError(f"{self.out}: can't go on exactly: {name} was {was[name]}, is {value}; train to another --out")
+        if self.recipe.train.threads > here["cores"]:
+            raise RunError(
+                f"{self.out}: can't go on exactly: it runs on {self.recipe.train.threads} threads, here are"
+                f" {here['cores']} cores; go on where there are as many"
+            )
+        loop.load(*found)
+        if loop.pace:
+            loop.pace.begun -= loop.state.elapsed
+        with open(self.out / METRICS, "ab") as file:
+            file.truncate(loop.state.lines)
+        self.watch(News("training", words=f"going on from step {loop.state.step} of {loop.config.steps}"))
+
+    # Training
+
+    def _loop(self, modality: Modality, prepared: Prepared, parts: Split, stop: _Stop) -> Loop:
+        recipe, shards = self.recipe, prepared.shards
+        self.watch(News("counting"))
+        batches, tokens_a_byte = held_out_batches(
+            modality, shards, parts.held["look"], recipe.net.length, recipe.train.look_tokens, recipe.train.seed
+        )
+        bits_per_nat = tokens_a_byte / float(np.log(2))
+        floors = {n: bits(f, batches, bits_per_nat) for n, f in modality.floors(shards, parts.train).items()}
+        torch.manual_seed(recipe.train.seed)
+        net = folder.build(modality, recipe.net)
+        modality.start(net, shards, parts.train)
+        net.dtype = getattr(torch, recipe.train.dtype)
+        order = Order(modality, shards, parts.train, recipe.net.length, recipe.train, recipe.mask)
+        held = HeldOut(batches, bits_per_nat, floors)
+        pace = None
+        if recipe.budget:
+            pace = Pace(self.begun, plan.seconds(recipe.budget) * (1 - plan.FINISH_SHARE), plan.DECAY_SHARE)
+
+        def line(values: dict[str, Any]) -> int:
+            with open(self.out / METRICS, "ab") as file:
+                file.write(json.dumps(values).encode() + b"\n")
+                size = file.tell()
+            self.watch(News("training", loop.share(), line=values))
+            return size
+
+        def keep(seen: dict[str, float], step: int) -> None:
+            folder.write(self.out, net, modality, *self._about(loop, prepared, parts, seen, step, None))
+
+        def settled(config: TrainConfig) -> None:
+            slots = self._slots(net, batches) if not self._asked_for("calibration.slots") else recipe.calibration.slots
+            self.recipe = replace(self.recipe, train=config, calibration=calibration.CalibrationConfig(slots=slots))
+            self.recipe.write(self.out / RECIPE)
+
+        hooks = Hooks(line, keep, settled, lambda: stop.asked)
+        loop = Loop(net, order, held, recipe.train, hooks, self.checkpoints, pace)
+        loop.begun = self.begun
+        stop.patient = True
+        return loop
+
+    def _asked_for(self, key: str) -> bool:
+        return any(setting.partition("=")[0].strip() == key for setting in self.settings)
+
+    def _slots(self, net: MaskedNet, batches: Sequence[Any]) -> int:
+        """How many slots calibration can read in the time that was put aside for it, from the speed of this net."""
+        batch, mask = batches[0]
+        dtype, net.dtype = net.dtype, torch.float32
+        with torch.no_grad():
+            started = time.perf_counter()
+            net(batch, mask.hidden, mask.target[:64])
+            speed = len(batch) / (time.perf_counter() - started)
+        net.dtype = dtype
+        aside = plan.seconds(self.recipe.budget) * plan.FINISH_SHARE * 0.7
+        return int(min(max(aside * speed / calibration.TOKENS_A_SLOT, 200), 10_000))
+
+    # After training
+
+    def _finish(self, loop: Loop, modality: Modality, prepared: Prepared, parts: Split) -> Model:
+        state = loop.state
+        self.watch(News("calibrating"))
+        net, _, about = folder.read(self.out)
+        reader = Reader(net, modality)
+        shown = {name: self._held_out(modality, prepared, parts, name, reader.most) for name in ("fit", "level")}
+        fitted = calibration.fit(reader, shown["fit"], shown["level"], self.recipe.calibration, self.recipe.train.seed)
+        seen = about["held_out"]
+        about, text = self._about(loop, prepared, parts, seen, about["trained"]["step"], fitted)
+        folder.update(self.out, about, text)
+        if state.last and state.best_step < state.step and state.last["nats"] > 1.01 * state.best:
+            self.watch(News("done", words=(
+                f"overfitting: held-out data was predicted best at step {state.best_step} of {state.step}"
+                f" ({seen['bits_per_byte']:.3f} bits a byte, {state.last['bits_per_byte']:.3f} at the end); those weights"
+                " are kept. More data, or a shorter run, would serve better."
+            )))  # fmt: skip
+        if not self.recipe.train.keep_checkpoints:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+        return load(self.out)
+
+    def _held_out(self, modality: Modality, prepared: Prepared, parts: Split, name: str, most: int) -> list[Tokens]:
+        """Pieces of a held-out part, as many as calibration can use."""
+        records = parts.held[name]
+        pieces = cut(records, prepared.shards.lengths[records], most, np.zeros(len(records), dtype=np.int64))
+        chosen = np.random.default_rng((self.recipe.train.seed, 3)).permutation(len(pieces.record))
+        chosen = chosen[: np.searchsorted(np.cumsum(pieces.length[chosen]), 2_000_000) + 1]
+        return apart(batch_of(modality, prepared.shards, pieces[np.sort(chosen)], frame=False))
+
+    def _about(
+        self, loop: Loop, prepared: Prepared, parts: Split, seen: dict[str, float], step: int,
+        fitted: calibration.Calibration | None,
+    ) -> tuple[dict[str, Any], str]:  # fmt: skip
+        elapsed = round(loop.state.elapsed + time.monotonic() - loop.begun, 1)
+        about = {
+            "finished": fitted is not None,
+            "held_out": seen,
+            "trained": {
+                "step": step, "steps": loop.config.steps, "seconds": elapsed, "tokens": loop.state.tokens,
+                "budget": self.recipe.budget, "epochs": round(loop.order.epochs(max(loop.state.step - 1, 0)), 2),
+            },
+            "data": {
+                "paths": [Path(p).name if p != "-" else "standard input" for p in self.recipe.data.paths],
+                "records": prepared.records, "bytes": prepared.bytes, "duplicates": parts.duplicates,
+                "held_out_records": len(parts.held_out), "own_held_out": parts.own_held_out,
+            },
+            "calibration": fitted.to_json() if fitted else None,
+        }  # fmt: skip
+        return about, card.text(about, self.recipe.modality, asdict(loop.net.config))
+
+
+class _Stop:
+    """Whether the user asked to stop; `patient` once there is something worth saving first."""
+
+    def __init__(self) -> None:
+        self.asked = self.patient = False
+
+    def __call__(self, number: int, frame: Any) -> None:
+        if self.asked or not self.patient:
+            raise Interrupted("stopped before the first step; the same command with --resume begins again")
+        self.asked = True
+
+
+@contextmanager
+def _signals() -> Iterator[_Stop]:
+    """Ctrl-C and SIGTERM ask to stop; the second time they mean it."""
+    stop = _Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tune_allocator() -> None:
+    """Large blocks are kept rather than given back to the system after every step (glibc only; measured in LOG.md)."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
+    except (OSError, AttributeError):
+        pass
+
+
+__all__ = ["MaskwrightError", "News", "train"]
