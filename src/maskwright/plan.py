@@ -10,13 +10,16 @@ import re
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from maskwright import modalities
 from maskwright.errors import RecipeError
 from maskwright.nets.encoder import NetConfig
+from maskwright.records.read import Source, read
 from maskwright.tokens import Array
 from maskwright.train.schedule import TrainConfig
 
@@ -93,6 +96,30 @@ def schedule(length: Length, net: NetConfig, config: TrainConfig) -> TrainConfig
         steps = max(int(length.seconds * matrix_rate(dtype()) * TYPICAL_SHARE / flops), 1)
         end = fall = OPEN
     return replace(config, steps=end, decay_from=fall, warmup=min(max(steps // 40, 5), 200), look_every=max(steps // 12, 1))
+
+
+def outlook(source: Source, budget: str) -> list[dict[str, Any]]:
+    """A row for half the budget, the budget and double: the net, and how often it would see the data."""
+    modality, _ = modalities.detect(source)
+    sample, sizes = [], []
+    for record in read(source):
+        sizes.append(modality.size(record))
+        if len(sample) < 2_000:
+            sample.append(record)
+    modality.fit(sample, sum(sizes))
+    cut = np.array([len(next(iter(tokens.values()))) for tokens in modality.tokenise(sample)])
+    total = int(cut.sum() * (sum(sizes) / max(sum(map(modality.size, sample)), 1)))
+    rows = []
+    for share, name in ((0.5, "half"), (1.0, "as asked"), (2.0, "double")):
+        length = Length(seconds(budget) * share)
+        net, config = shape(length, cut, modality.frame_size)
+        steps = schedule(length, net, config).look_every * 12
+        rows.append({
+            "budget": name, "seconds": round(seconds(budget) * share), "width": net.width, "layers": net.layers,
+            "heads": net.heads, "ff": net.ff, "length": net.length, "batch_tokens": config.batch_tokens,
+            "steps, about": steps, "times the data, about": round(steps * config.batch_tokens / max(total, 1), 1),
+        })  # fmt: skip
+    return rows
 
 
 @lru_cache

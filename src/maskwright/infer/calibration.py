@@ -140,6 +140,7 @@ def slot_nats(reader: Reader, questions: Sequence[Question], temperature: float)
     return np.array(reader.ask(questions, answer))
 
 
+@torch.no_grad()
 def _slot_temperature(reader: Reader, questions: Sequence[Question]) -> float:
     """The temperature at which the truth is likeliest, by golden section on the mean nats of logits kept once."""
     if not questions:

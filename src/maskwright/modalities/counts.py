@@ -165,7 +165,8 @@ def vectors(ids: Array, starts: Array, size: int, width: int) -> torch.Tensor:
         keep = pmi > 0
         row.append(a[keep]); col.append(b[keep] + side * (size + 1)); value.append(pmi[keep])  # fmt: skip
     index = torch.from_numpy(np.stack([np.concatenate(row), np.concatenate(col)]))
-    matrix = torch.sparse_coo_tensor(index, torch.from_numpy(np.concatenate(value)).float(), (size, 2 * (size + 1))).coalesce()
+    weights = torch.from_numpy(np.concatenate(value)).float()
+    matrix = torch.sparse_coo_tensor(index, weights, (size, 2 * (size + 1)), check_invariants=False).coalesce()
     back = matrix.t().coalesce()
     generator = torch.Generator().manual_seed(0)
     rank = min(width + 16, size)

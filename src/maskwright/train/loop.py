@@ -46,11 +46,9 @@ class HeldOut:
         for batch, mask in self.batches:
             truth = {name: array[mask.target] for name, array in batch.values.items()}
             predicted = net(batch, mask.hidden, mask.target)
-            own = predicted.nll(truth)
-            nll.append(own.float().cpu().numpy())
-            best = predicted.candidates(5)[1]
-            own = -own.cpu()[:, None] >= best.cpu() - 1e-6
-            first, fifth = first + int(own[:, 0].sum()), fifth + int(own[:, -1].sum())
+            nll.append(predicted.nll(truth).float().cpu().numpy())
+            right = _right(predicted.candidates(5)[0], truth)
+            first, fifth = first + int(right[:, 0].sum()), fifth + int(right.any(1).sum())
         all_ = np.concatenate(nll).astype(np.float64)
         nats = float(all_.mean())
         return {
@@ -59,6 +57,15 @@ class HeldOut:
             "top1": first / len(all_),
             "top5": fifth / len(all_),
         } | {f"floor_{name}": value for name, value in self.floors.items()}
+
+
+def _right(candidates: dict[str, torch.Tensor], truth: dict[str, Array]) -> Array:
+    """(M, k) which candidates are what stood there."""
+    same = []
+    for name, values in candidates.items():
+        equal = values.cpu().numpy() == truth[name][:, None]
+        same.append(equal.reshape(*equal.shape[:2], -1).all(-1))
+    return np.logical_and.reduce(same)
 
 
 def bits(floor: Callable[[Batch, Mask], Array], batches: list[tuple[Batch, Mask]], bits_per_nat: float) -> float:

@@ -1,0 +1,116 @@
+"""Answers of bulk verbs to a file: Parquet, jsonl, or .npy with a jsonl of ids beside it.
+
+In: rows as they come. Out: the whole file, or none: rows stream into a temporary sibling that takes the name at the end.
+An existing file is never overwritten. Knows nothing of the verbs: a row is a dictionary.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from maskwright.errors import RunError
+
+Row = dict[str, Any]
+
+
+class Sink(Protocol):
+    def add(self, rows: Sequence[Row]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Parquet:
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.schema, self.writer = schema, pq.ParquetWriter(path, schema, compression="zstd")
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self.writer.write_table(pa.Table.from_pylist(list(rows), schema=self.schema))
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class Jsonl:
+    def __init__(self, path: Path) -> None:
+        self.file = open(path, "w", encoding="utf-8")
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class Npy:
+    """One column of equal vectors as a matrix; its header is written again when the number of rows is known."""
+
+    def __init__(self, path: Path, ids: Path, column: str) -> None:
+        self.file, self.ids, self.column = open(path, "w+b"), Jsonl(ids), column
+        self.rows, self.width = 0, 0
+        self._header()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        matrix = np.stack([row[self.column] for row in rows]).astype("<f4")
+        self.rows, self.width = self.rows + len(matrix), matrix.shape[1]
+        self.file.write(matrix.tobytes())
+        self.ids.add([{name: value for name, value in row.items() if name != self.column} for row in rows])
+
+    def close(self) -> None:
+        self.file.seek(0)
+        self._header()
+        self.file.close()
+        self.ids.close()
+
+    def _header(self) -> None:
+        # numpy pads a header for any number of rows, so that the second one has the first one's length.
+        shape = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, self.width or 1 << 20)}
+        before = self.file.tell()
+        np.lib.format.write_array_header_2_0(self.file, shape)  # type: ignore[no-untyped-call]
+        size = self.file.tell() - before
+        if self.rows and size != self.size:
+            raise RunError("the header of the .npy file changed its size; write .parquet instead")
+        self.size = size
+
+
+class Answers:
+    """`with Answers(path, schema) as out: out.add(rows)`; nothing is left behind where it fails."""
+
+    def __init__(self, path: Path, schema: pa.Schema, matrix: str | None = None) -> None:
+        kinds = [".parquet", ".jsonl"] + ([".npy"] if matrix else [])
+        if path.suffix not in kinds:
+            raise RunError(f"--out {path}: end it in {' or '.join(kinds)}")
+        self.finals = [path] + ([path.with_suffix(".ids.jsonl")] if path.suffix == ".npy" else [])
+        for final in self.finals:
+            if final.exists():
+                raise RunError(f"--out {final}: exists; name another file")
+            if not final.parent.is_dir():
+                raise RunError(f"--out {final}: there is no folder {final.parent}")
+        self.temporaries = [final.with_name(f".{final.name}.tmp") for final in self.finals]
+        self.sink: Sink
+        if path.suffix == ".parquet":
+            self.sink = Parquet(self.temporaries[0], schema)
+        elif path.suffix == ".jsonl":
+            self.sink = Jsonl(self.temporaries[0])
+        else:
+            assert matrix is not None
+            self.sink = Npy(self.temporaries[0], self.temporaries[1], matrix)
+
+    def __enter__(self) -> Sink:
+        return self.sink
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.sink.close()
+        for temporary, final in zip(self.temporaries, self.finals, strict=True):
+            if kind is None:
+                os.replace(temporary, final)
+            else:
+                temporary.unlink(missing_ok=True)

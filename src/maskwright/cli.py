@@ -1,0 +1,371 @@
+"""The verbs in a shell. It says, and never computes: every command hands its arguments to the library.
+
+stdout carries results, stderr words; `--json` is one object a line. Exit 0; 1 the answer is no; 2 the user's input;
+130 on Ctrl-C. Errors are plain single lines, those of usage too; `--debug` shows where they come from.
+Nothing heavy is imported until a command needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+import maskwright
+from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryError, RunError
+from maskwright.terminal import Progress, say
+
+if TYPE_CHECKING:
+    from maskwright.records.read import Record, Source
+
+app = typer.Typer(
+    name="maskwright", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="Train a masked model on your own data; fill its blanks, embed it, find what is odd in it.",
+)  # fmt: skip
+CHUNK_RECORDS, CHUNK_SIZE = 512, 300_000
+
+Where = Annotated[Optional[str], typer.Argument(metavar="[TEXT|FILE|-]", help="a text, a file or folder, or - for stdin")]
+Folder = Annotated[str, typer.Argument(metavar="MODEL", help="a model folder")]
+Field = Annotated[Optional[str], typer.Option(help="the field that holds the text; turns[].text reaches into lists")]
+Grain = Annotated[Optional[str], typer.Option("--record", help="line, paragraph or file: what a record of plain text is")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
+Bad = Annotated[str, typer.Option("--on-bad", help="stop or skip at what can't be read")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"maskwright {maskwright.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="the version")] = False,
+) -> None:
+    """Train a masked model on your own data; fill its blanks, embed it, find what is odd in it."""
+
+
+@app.command()
+def train(
+    data: Annotated[Optional[list[str]], typer.Argument(help="files, folders, or - for stdin")] = None,
+    out: Annotated[str, typer.Option(help="the model folder to make")] = "",
+    budget: Annotated[Optional[str], typer.Option(help="wall time for everything: 90s, 10m, 2h [10m]")] = None,
+    steps: Annotated[Optional[int], typer.Option(help="train so many steps instead")] = None,
+    tokens: Annotated[Optional[int], typer.Option(help="train on so many tokens instead")] = None,
+    field: Field = None,
+    group: Annotated[Optional[str], typer.Option(help="a field whose equal values stay on one side of the split")] = None,
+    held_out: Annotated[Optional[str], typer.Option(help="your own held-out data")] = None,
+    record: Grain = None,
+    modality: Annotated[str, typer.Option(help="the kind of data; auto looks")] = "auto",
+    tokenizer: Annotated[Optional[str], typer.Option(help="a tokenizer.json to use as it is")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was stopped or killed")] = False,
+    set_: Annotated[Optional[list[str]], typer.Option("--set", metavar="K=V", help="one key of the recipe")] = None,
+    on_bad: Annotated[Optional[str], typer.Option("--on-bad", help="stop or skip at what can't be read [stop]")] = None,
+) -> None:
+    """Train a model on DATA into the folder --out."""
+    if not out:
+        raise RunError("--out is missing; name the folder for the model")
+    from maskwright.run import train as run
+
+    with Progress() as watch:
+        model = run(
+            data or None, out=out, budget=budget, steps=steps, tokens=tokens, field=field, group=group,
+            held_out=held_out, record=record, modality=modality, tokenizer=tokenizer, resume=resume, on_bad=on_bad,
+            settings=set_ or (), watch=watch,
+        )  # fmt: skip
+    from maskwright.show import trained
+
+    for line in trained(out, model.about):
+        say(line)
+
+
+@app.command()
+def plan(
+    data: Annotated[list[str], typer.Argument(help="files, folders, or - for stdin")],
+    budget: Annotated[str, typer.Option(help="90s, 10m, 2h")] = "10m",
+    field: Field = None,
+    record: Grain = None,
+    as_json: Json = False,
+) -> None:
+    """What would be trained on DATA, and what half and double the budget would bring."""
+    from maskwright.plan import outlook
+    from maskwright.records.read import Source
+    from maskwright.show import table
+
+    rows = outlook(Source(paths=tuple(data), field=field, grain=record), budget)
+    if as_json:
+        for row in rows:
+            print(json.dumps(row))
+    else:
+        print("\n".join(table(rows)))
+
+
+@app.command()
+def fill(
+    model: Folder,
+    text: Where = None,
+    top_k: Annotated[int, typer.Option(help="candidates a slot")] = 5,
+    n: Annotated[Optional[int], typer.Option("-n", help="so many best whole completions")] = None,
+    draws: Annotated[Optional[int], typer.Option(help="so many samples")] = None,
+    seed: Annotated[int, typer.Option(help="of the samples")] = 0,
+    targets: Annotated[Optional[str], typer.Option(help="the blank is one of these, separated by commas")] = None,
+    coverage: Annotated[Optional[float], typer.Option(help="a set a slot that holds the truth so often, such as .9")] = None,
+    field: Field = None,
+    record: Grain = None,
+    on_bad: Bad = "skip",
+    out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fill the blanks of a text: {mask} is one token, {mask*} one to eight, {{mask}} the literal."""
+    from maskwright import show
+
+    wanted = targets.split(",") if targets is not None else None
+    loaded = maskwright.load(model)
+
+    def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
+        found = loaded.fill(list(records), top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage)
+        rows = []
+        for filling in found:
+            row = asdict(filling)
+            for slot in row["slots"]:
+                if coverage is None:
+                    slot.pop("region")
+            if not row["completions"]:
+                row.pop("completions")
+            rows.append(row)
+        return rows
+
+    _bulk(text, (field, record, on_bad), answer, out, as_json, show.filled, show.FILL_SCHEMA)
+
+
+@app.command()
+def score(
+    model: Folder,
+    text: Where = None,
+    passes: Annotated[str, typer.Option(help="masks that cover a text; all: one token at a time, exact")] = "16",
+    field: Field = None,
+    record: Grain = None,
+    on_bad: Bad = "skip",
+    out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file")] = None,
+    as_json: Json = False,
+) -> None:
+    """How strange a text is, in nats, in all and for each token; higher = stranger."""
+    from maskwright import show
+
+    if passes != "all" and not passes.isdigit():
+        raise QueryError(f"--passes {passes}: give a whole number above 0, or all")
+    loaded = maskwright.load(model)
+    count: int | str = passes if passes == "all" else int(passes)
+    _bulk(
+        text, (field, record, on_bad), lambda records: [asdict(s) for s in loaded.score(list(records), count)],
+        out, as_json, show.scored, show.SCORE_SCHEMA,
+    )  # fmt: skip
+
+
+@app.command()
+def embed(
+    model: Folder,
+    text: Where = None,
+    field: Field = None,
+    record: Grain = None,
+    on_bad: Bad = "skip",
+    out: Annotated[Optional[str], typer.Option(help="a .parquet, .jsonl or .npy file (with a jsonl of ids)")] = None,
+    as_json: Json = False,
+) -> None:
+    """A vector of unit length for each text."""
+    from maskwright import show
+
+    loaded = maskwright.load(model)
+    _bulk(
+        text, (field, record, on_bad), lambda records: [{"embedding": v.tolist()} for v in loaded.embed(list(records))],
+        out, as_json, show.embedded, show.EMBED_SCHEMA, matrix="embedding",
+    )  # fmt: skip
+
+
+@app.command()
+def inspect(what: Annotated[str, typer.Argument(metavar="DATA|MODEL|RUN")], field: Field = None, record: Grain = None) -> None:
+    """What a data set, a model or a run is, in one screen."""
+    from maskwright import show
+    from maskwright.records.read import Source
+
+    folder = Path(what)
+    if (folder / "maskwright.json").is_file() or (folder / "recipe.toml").is_file():
+        print("\n".join(show.model(folder)))
+    else:
+        print("\n".join(show.data(Source(paths=(what,), field=field, grain=record, on_bad="skip", report=say))))
+
+
+@app.command("list")
+def list_(what: Annotated[str, typer.Argument(metavar="modalities|keys")]) -> None:
+    """The names that other commands take."""
+    from maskwright import show
+
+    print("\n".join(show.names(what)))
+
+
+@app.command()
+def demo(modality: Annotated[str, typer.Option(help="the kind of data")] = "text") -> None:
+    """Train for a minute on the docstrings of the installed Python packages, and show what came of it."""
+    from maskwright.demo import demo as run
+
+    with Progress() as watch:
+        shown = run(modality, watch)
+    for part in shown:
+        part()
+
+
+# How bulk verbs read and write
+
+
+def _bulk(
+    text: str | None,
+    reading: tuple[str | None, str | None, str],
+    answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
+    out: str | None,
+    as_json: bool,
+    shown: Callable[[Record, dict[str, Any], bool], list[str]],
+    schema: Any,
+    matrix: str | None = None,
+) -> None:
+    """Reads records, answers them in chunks, and prints or writes what came, in order."""
+    from maskwright.answers import Answers
+
+    skipped: list[str] = []
+    records, alone = _records(text, *reading, skipped)
+    rows = _answered(records, answer, reading[2] == "skip" and not alone, skipped)
+    count = 0
+    if out:
+        from maskwright.show import arrow_schema
+
+        with Answers(Path(out), arrow_schema(schema), matrix) as sink:
+            for chunk in rows:
+                sink.add([{"id": r.id, "source": r.source, **row} for r, row in chunk])
+                count += len(chunk)
+            if not count:
+                raise DataError(f"nothing was left to answer: {len(skipped)} records were skipped")
+        say(f"{out}: {count} records")
+    else:
+        for chunk in rows:
+            count += len(chunk)
+            for record, row in chunk:
+                lines = [json.dumps(_rounded(row), ensure_ascii=False)] if as_json else shown(record, row, alone)
+                print("\n".join(lines), flush=True)
+    if skipped:
+        say(f"skipped {len(skipped)} of {count + len(skipped)} records")
+    if not count:
+        raise DataError(f"nothing was left to answer: {len(skipped)} records were skipped")
+
+
+def _records(
+    text: str | None, field: str | None, grain: str | None, on_bad: str, skipped: list[str]
+) -> tuple[Iterator[Record], bool]:
+    """The records of a file, a folder or stdin; or one text, given as it is."""
+    from maskwright.records.read import Record, Source, read
+    from maskwright.records.tables import kind_of
+
+    def report(message: str) -> None:
+        skipped.append(message)
+        say(f"skipped: {message}")
+
+    if text is None:
+        if sys.stdin.isatty():
+            raise QueryError("no text: give one, or a file, or - and pipe it in")
+        text = "-"
+    if text != "-" and not os.path.exists(text):
+        if kind_of(Path(text)) and not any(c.isspace() for c in text):
+            raise DataError(f"{text}: no such file (a text of that name can be piped in with -)")
+        return iter([Record(text, "text", "text")]), True
+    return read(Source(paths=(text,), field=field, grain=grain, on_bad=on_bad, report=report)), False
+
+
+def _answered(
+    records: Iterator[Record],
+    answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
+    skip: bool,
+    skipped: list[str],
+) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
+    """Chunks of records with their answers; where one of a chunk can't be answered, the others still are."""
+    for chunk in _chunks(records):
+        try:
+            yield list(zip(chunk, answer(chunk), strict=True))
+            continue
+        except (QueryError, DataError):
+            if not skip:
+                raise
+        kept = []
+        for record in chunk:
+            try:
+                kept.append((record, answer([record])[0]))
+            except (QueryError, DataError) as error:
+                skipped.append(str(error))
+                say(f"skipped: {error}")
+        if kept:
+            yield kept
+
+
+def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
+    chunk: list[Record] = []
+    size = 0
+    for record in records:
+        chunk.append(record)
+        size += len(record.value)
+        if len(chunk) >= CHUNK_RECORDS or size >= CHUNK_SIZE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _rounded(value: Any) -> Any:
+    """Seven digits are more than float32 knows."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(inner) for inner in value]
+    return value
+
+
+def main() -> None:
+    """The command `maskwright`: runs one, and turns whatever goes wrong into a line and an exit code."""
+    debug = "--debug" in sys.argv[1:]
+    arguments = [a for a in sys.argv[1:] if a != "--debug"] or ["--help"]
+    code = 0
+    try:
+        result = app(args=arguments, prog_name="maskwright", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader went away: nobody is there to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    except Interrupted as error:
+        say(f"maskwright: {error}")
+        code = 130
+    except (KeyboardInterrupt, typer.Abort):
+        say("maskwright: interrupted")
+        code = 130
+    except (MaskwrightError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        words = str(error)
+        if isinstance(error, OSError):
+            words = f"{error.filename or 'output'}: {error.strerror or error}"
+        say(f"maskwright: {' '.join(words.split())}")
+        code = 2
+    except Exception as error:
+        # typer's errors of usage have no public base class; this is what all of them, and nothing else, can do.
+        if not hasattr(error, "format_message"):
+            raise
+        words = " ".join(error.format_message().split()).rstrip(".")
+        say(f"maskwright: {words}; see --help")
+        code = 2
+    sys.exit(code)

@@ -1,0 +1,154 @@
+"""Facts and answers as lines for a person, and as columns for a file.
+
+In: what the library gave. Out: plain lines. Knows nothing of terminals: no colours, no widths to fit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from maskwright.errors import RecipeError, nearest
+from maskwright.records.read import Record, Source, read
+from maskwright.terminal import held_out_words
+
+FILL_SCHEMA = {"text": "string", "prob": "double", "slots": "slots", "completions": "completions"}
+SCORE_SCHEMA = {"total": "double", "per_token": "doubles", "tokens": "strings", "offsets": "offsets"}
+EMBED_SCHEMA = {"embedding": "floats"}
+
+
+def arrow_schema(columns: dict[str, str]) -> Any:
+    """The Arrow schema of a verb's answers, `id` and `source` before them."""
+    import pyarrow as pa
+
+    slot = [("tokens", pa.list_(pa.string())), ("probs", pa.list_(pa.float64())), ("offset", pa.int64()),
+            ("region", pa.list_(pa.string()))]  # fmt: skip
+    kinds = {
+        "string": pa.string(),
+        "double": pa.float64(),
+        "strings": pa.list_(pa.string()),
+        "doubles": pa.list_(pa.float64()),
+        "floats": pa.list_(pa.float32()),
+        "offsets": pa.list_(pa.list_(pa.int64())),
+        "slots": pa.list_(pa.struct(slot)),
+        "completions": pa.list_(pa.struct([("text", pa.string()), ("prob", pa.float64())])),
+    }
+    names = {"id": "string", "source": "string"} | columns
+    return pa.schema([(name, kinds[kind]) for name, kind in names.items()])
+
+
+def filled(record: Record, row: dict[str, Any], alone: bool) -> list[str]:
+    """The filled text; for one alone also what else may stand there."""
+    if not alone:
+        return [c["text"] for c in row.get("completions", [])] or [row["text"]]
+    lines = [f"{row['text']}    p = {row['prob']:.3g}"]
+    for slot in row["slots"]:
+        shown = "  ".join(f"{json.dumps(t, ensure_ascii=False)} {p:.3f}" for t, p in zip(slot["tokens"], slot["probs"], strict=True))
+        lines.append(f"  at {slot['offset']}: {shown}")
+        if slot.get("region") is not None:
+            values = [json.dumps(t, ensure_ascii=False) for t in slot["region"]]
+            more = f" and {len(values) - 20} more" if len(values) > 20 else ""
+            lines.append(f"    set of {len(values)}: {' '.join(values[:20])}{more}")
+    lines += [f"  {c['prob']:.4f}  {c['text']}" for c in row.get("completions", [])]
+    return lines
+
+
+def scored(record: Record, row: dict[str, Any], alone: bool) -> list[str]:
+    count = max(len(row["tokens"]), 1)
+    if not alone:
+        return [f"{row['total']:.3f}\t{row['total'] / count:.3f}\t{record.source}\t{_short(record.value)}"]
+    lines = [f"{row['total']:.3f} nats in all, {row['total'] / count:.3f} a token"]
+    pairs = zip(row["tokens"], row["per_token"], strict=True)
+    return lines + [f"  {nats:7.3f}  {'#' * min(int(nats * 3), 40):<40} {json.dumps(t, ensure_ascii=False)}" for t, nats in pairs]
+
+
+def embedded(record: Record, row: dict[str, Any], alone: bool) -> list[str]:
+    return [" ".join(f"{x:.5f}" for x in row["embedding"])]
+
+
+def trained(out: str, about: dict[str, Any]) -> list[str]:
+    """The last words of a run."""
+    held = about["held_out"]
+    floor = held["floor_neighbours"]
+    below = (floor - held["bits_per_byte"]) / floor
+    verdict = f"{below:.0%} below counting" if below > 0 else "no better than counting: train longer, or on more data"
+    return [f"{out}: ready after {about['trained']['seconds']:.0f} s; {held_out_words(held)}: {verdict}"]
+
+
+def table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Rows of one kind, a line each under their names."""
+    names = list(rows[0])
+    cells = [names] + [[f"{row[n]:,}" if isinstance(row[n], int) else str(row[n]) for n in names] for row in rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+
+
+def names(what: str) -> list[str]:
+    """What `maskwright list` prints."""
+    kinds = ("modalities", "keys")
+    if what == "modalities":
+        from maskwright.modalities import names as modalities
+
+        return modalities()
+    if what == "keys":
+        from maskwright.recipe import Recipe, keys
+
+        return [f"{key} = {_default(Recipe(), key)}" for key in keys()]
+    raise RecipeError(f"list {what}: choose one of {', '.join(kinds)}{nearest(what, kinds)}")
+
+
+def _default(recipe: Any, key: str) -> str:
+    section, name = key.split(".")
+    return json.dumps(getattr(getattr(recipe, section), name))
+
+
+def model(folder: Path) -> list[str]:
+    """A model folder, or a run on its way."""
+    lines = [f"{folder}: " + ("a run that is not finished" if (folder / "checkpoints").is_dir() else "a model")]
+    metrics = folder / "metrics.jsonl"
+    if metrics.is_file():
+        looks = [json.loads(line) for line in metrics.read_text().splitlines() if '"held_out"' in line]
+        if looks:
+            first, last = looks[0], looks[-1]
+            lines.append(f"  held-out bits a byte: {first['held_out']['bits_per_byte']:.3f} at step {first['step']}, "
+                         f"{last['held_out']['bits_per_byte']:.3f} at step {last['step']}")  # fmt: skip
+    if (folder / "maskwright.json").is_file():
+        from maskwright.folder import read_about
+
+        about = read_about(folder)
+        data, net, done = about["data"], about["net"], about["trained"]
+        lines += [
+            f"  {about['modality']}, made by maskwright {about['version']}",
+            f"  data: {', '.join(data['paths'])}: {data['records']:,} records, {data['bytes'] / 1e6:.2f} MB,"
+            f" {data['duplicates']:,} duplicates left out, {data['held_out_records']:,} records held out",
+            f"  net: width {net['width']}, {net['layers']} layers, {net['heads']} heads, reads {net['length']} tokens at once",
+            f"  weights of step {done['step']:,} of {done['steps']:,}; {done['seconds']:.0f} s; data seen {done['epochs']} times",
+            f"  {held_out_words(about['held_out'])}",
+            "  calibrated" if about["calibration"] else "  not calibrated yet",
+        ]
+    return lines
+
+
+def data(source: Source) -> list[str]:
+    """A data set: how many records, how long, how many twice."""
+    sizes, seen = [], set()
+    first: Record | None = None
+    for record in read(source):
+        first = first or record
+        sizes.append(len(record.value.encode()))
+        seen.add(hash(" ".join(record.value.split())))
+    assert first is not None  # read() raises where there is nothing
+    sizes.sort()
+    quantile = lambda share: sizes[min(int(share * len(sizes)), len(sizes) - 1)]  # noqa: E731
+    return [
+        f"{', '.join(source.paths)}: {len(sizes):,} records, {sum(sizes) / 1e6:.2f} MB",
+        f"  bytes a record: median {quantile(0.5):,}, 90% up to {quantile(0.9):,}, largest {sizes[-1]:,}",
+        f"  {len(sizes) - len(seen):,} of them repeat another (white space folded)",
+        f"  first: {first.source}: {_short(first.value)}",
+    ]
+
+
+def _short(text: str, most: int = 80) -> str:
+    return json.dumps(text if len(text) <= most else text[: most - 3] + "...", ensure_ascii=False)
