@@ -21,7 +21,7 @@ from maskwright.errors import RecipeError
 from maskwright.nets.encoder import NetConfig
 from maskwright.records.read import Source, read
 from maskwright.tokens import Array
-from maskwright.train.schedule import TrainConfig
+from maskwright.training.schedule import TrainConfig
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DECAY_SHARE = 0.5

@@ -19,7 +19,7 @@ from maskwright.infer.calibration import CalibrationConfig
 from maskwright.masking import MaskConfig
 from maskwright.modalities.text import TokenizerConfig
 from maskwright.nets.encoder import NetConfig
-from maskwright.train.schedule import TrainConfig
+from maskwright.training.schedule import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,11 +35,11 @@ from maskwright.records.read import Source
 from maskwright.records.split import Split, split
 from maskwright.tokens import Tokens
 from maskwright.tokens import split as apart
-from maskwright.train import checkpoint
-from maskwright.train.data import Order, batch_of, cut, held_out_batches
-from maskwright.train.loop import HeldOut, Hooks, Loop, Pace, bits
-from maskwright.train.prepare import Prepared, cores, fingerprint, prepare
-from maskwright.train.schedule import TrainConfig
+from maskwright.training import checkpoint
+from maskwright.training.data import Order, batch_of, cut, held_out_batches
+from maskwright.training.loop import HeldOut, Hooks, Loop, Pace, bits
+from maskwright.training.prepare import Prepared, cores, fingerprint, prepare
+from maskwright.training.schedule import TrainConfig
 
 DEFAULT_BUDGET = "10m"
 CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"

@@ -1,1 +1,1 @@
-"""From a trained net to answers: batching, windows, decoding, scoring, calibration. Side by side with `train/`."""
+"""From a trained net to answers: batching, windows, decoding, scoring, calibration. Side by side with `training/`."""

@@ -23,10 +23,10 @@ from maskwright.errors import Interrupted, RunError
 from maskwright.nets.encoder import MaskedNet
 from maskwright.objective import masked_loss
 from maskwright.tokens import Array, Batch, Mask
-from maskwright.train import checkpoint
-from maskwright.train.data import Ahead, Order
-from maskwright.train.optimiser import Optimiser
-from maskwright.train.schedule import TrainConfig, rate
+from maskwright.training import checkpoint
+from maskwright.training.data import Ahead, Order
+from maskwright.training.optimiser import Optimiser
+from maskwright.training.schedule import TrainConfig, rate
 
 SAVE_EVERY, SAVE_SHARE, LINE_EVERY = 30.0, 0.02, 5.0
 

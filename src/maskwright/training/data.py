@@ -17,7 +17,7 @@ from maskwright.masking import MaskConfig
 from maskwright.modalities.base import Modality
 from maskwright.records.shards import Shards
 from maskwright.tokens import Array, Batch, Mask
-from maskwright.train.schedule import TrainConfig, decay
+from maskwright.training.schedule import TrainConfig, decay
 
 
 @dataclass(frozen=True)
