@@ -41,7 +41,7 @@ class Parquet:
 
 class Jsonl:
     def __init__(self, path: Path) -> None:
-        self.file = open(path, "w", encoding="utf-8")
+        self.file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (closed by close)
 
     def add(self, rows: Sequence[Row]) -> None:
         self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -54,8 +54,9 @@ class Npy:
     """One column of equal vectors as a matrix; its header is written again when the number of rows is known."""
 
     def __init__(self, path: Path, ids: Path, column: str) -> None:
-        self.file, self.ids, self.column = open(path, "w+b"), Jsonl(ids), column
-        self.rows, self.width = 0, 0
+        self.file = open(path, "w+b")  # noqa: SIM115 (closed by close)
+        self.ids, self.column = Jsonl(ids), column
+        self.rows = self.width = self.size = 0
         self._header()
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -74,7 +75,7 @@ class Npy:
         # numpy pads a header for any number of rows, so that the second one has the first one's length.
         shape = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, self.width or 1 << 20)}
         before = self.file.tell()
-        np.lib.format.write_array_header_2_0(self.file, shape)  # type: ignore[no-untyped-call]
+        np.lib.format.write_array_header_2_0(self.file, shape)
         size = self.file.tell() - before
         if self.rows and size != self.size:
             raise RunError("the header of the .npy file changed its size; write .parquet instead")

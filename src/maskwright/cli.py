@@ -23,7 +23,7 @@ from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryErro
 from maskwright.terminal import Progress, say
 
 if TYPE_CHECKING:
-    from maskwright.records.read import Record, Source
+    from maskwright.records.read import Record
 
 app = typer.Typer(
     name="maskwright", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -191,7 +191,9 @@ def embed(
 
 
 @app.command()
-def inspect(what: Annotated[str, typer.Argument(metavar="DATA|MODEL|RUN")], field: Field = None, record: Grain = None) -> None:
+def inspect(
+    what: Annotated[str, typer.Argument(metavar="DATA|MODEL|RUN")], field: Field = None, record: Grain = None
+) -> None:
     """What a data set, a model or a run is, in one screen."""
     from maskwright import show
     from maskwright.records.read import Source

@@ -119,11 +119,13 @@ def _show(model: Model, own: list[Doc], unseen: list[Doc], words: str, home: Pat
     console = Console(width=min(Console().width, 110) if sys.stdout.isatty() else 110)
     held = model.about["held_out"]
     console.print(f"\n{words}", markup=False, highlight=False)
-    right, total = _fills(console, model, unseen)
+    _fills(console, model, unseen)
     _odd(console, model, unseen)
     _near(console, model, own, unseen)
     better = (held["floor_neighbours"] - held["bits_per_byte"]) / held["floor_neighbours"]
-    verdict = f"{better:.0%} better than" if better > 0.005 else "about as good as" if better > -0.02 else "not yet as good as"
+    verdict = (
+        f"{better:.0%} better than" if better > 0.005 else "about as good as" if better > -0.02 else "not yet as good as"
+    )
     console.print(
         f"\nHow good is a model of one minute? It guesses {held['top1']:.0%} of hidden tokens exactly ({held['top5']:.0%}"
         f" within five guesses) and needs {held['bits_per_byte']:.2f} bits for a byte of new docstrings; counting which"
@@ -142,7 +144,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _fills(console: Console, model: Model, unseen: list[Doc]) -> tuple[int, int]:
+def _fills(console: Console, model: Model, unseen: list[Doc]) -> None:
     """Sentences with two words hidden: filled, and what stood there."""
     queries, truths = [], []
     for doc in unseen:
@@ -158,7 +160,7 @@ def _fills(console: Console, model: Model, unseen: list[Doc]) -> tuple[int, int]
     table = _table("Filled: two words hidden in docstrings that it has not seen", "filled in", "stood there", "p")
     right = 0
     for query, filling, truth in zip(queries, model.fill(queries), truths, strict=True):
-        parts, shown, words = query.split("{mask}"), Text(), []
+        parts, shown = query.split("{mask}"), Text()
         rest = filling.text
         for number, part in enumerate(parts):
             shown.append(part)
@@ -169,13 +171,11 @@ def _fills(console: Console, model: Model, unseen: list[Doc]) -> tuple[int, int]
                 right += hit
                 shown.append(word, style="bold green" if hit else "bold red")
                 rest = rest[len(word) :]
-                words.append(truth[number])
-        table.add_row(shown, ", ".join(words), f"{filling.prob:.2f}")
+        table.add_row(shown, ", ".join(truth), f"{filling.prob:.2f}")
     console.print()
     console.print(table)
     total = 2 * len(queries)
     console.print(f"{right} of {total} words exactly right (green).", highlight=False)
-    return right, total
 
 
 def _odd(console: Console, model: Model, unseen: list[Doc]) -> None:
@@ -189,8 +189,7 @@ def _odd(console: Console, model: Model, unseen: list[Doc]) -> None:
     for i in (*order[:2], *order[-2:]):
         table.add_row(f"{scores[i].mean:.2f}", Text(texts[i]))
     middle = texts[order[len(order) // 2]]
-    words = middle.split(" ")
-    shuffled = " ".join(np.random.default_rng(0).permutation(words))
+    shuffled = " ".join(np.random.default_rng(0).permutation(middle.split(" ")))
     for text in (middle, shuffled):
         table.add_row(f"{model.score(text).mean:.2f}", Text(text + ("   <- the same, shuffled" if text is shuffled else "")))
     console.print()

@@ -48,7 +48,9 @@ def write(folder: Path, net: MaskedNet, modality: Modality, about: dict[str, Any
     else:
         config = {"model_type": "maskwright"}
     files["config.json"] = _json(config)
-    files["model.safetensors"] = save_tensors({n: t.detach().cpu().contiguous() for n, t in weights.items()}, {"format": "pt"})
+    files["model.safetensors"] = save_tensors(
+        {n: t.detach().cpu().contiguous() for n, t in weights.items()}, {"format": "pt"}
+    )
     with TemporaryDirectory(prefix=".modality-", dir=folder) as made:
         modality.save(Path(made), net.config.length)
         files |= {path.name: path.read_bytes() for path in Path(made).iterdir()}

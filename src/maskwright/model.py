@@ -83,9 +83,29 @@ class Model:
     # fill
 
     @overload
-    def fill(self, query: str | Record, **options: Any) -> Filling: ...
+    def fill(  # type: ignore[overload-overlap] # a string is an iterable of strings, and stands for itself
+        self,
+        query: str | Record,
+        *,
+        top_k: int = ...,
+        n: int | None = ...,
+        draws: int | None = ...,
+        seed: int = ...,
+        targets: Sequence[str] | None = ...,
+        coverage: float | None = ...,
+    ) -> Filling: ...
     @overload
-    def fill(self, query: Iterable[str | Record], **options: Any) -> list[Filling]: ...
+    def fill(
+        self,
+        query: Iterable[str | Record],
+        *,
+        top_k: int = ...,
+        n: int | None = ...,
+        draws: int | None = ...,
+        seed: int = ...,
+        targets: Sequence[str] | None = ...,
+        coverage: float | None = ...,
+    ) -> list[Filling]: ...
     def fill(
         self,
         query: str | Record | Iterable[str | Record],
@@ -237,7 +257,7 @@ class Model:
     # score and embed
 
     @overload
-    def score(self, record: str | Record, passes: int | str = 16) -> Score: ...
+    def score(self, record: str | Record, passes: int | str = 16) -> Score: ...  # type: ignore[overload-overlap]
     @overload
     def score(self, record: Iterable[str | Record], passes: int | str = 16) -> list[Score]: ...
     def score(self, record: str | Record | Iterable[str | Record], passes: int | str = 16) -> Score | list[Score]:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from maskwright import modalities
 from maskwright.errors import RecipeError
 from maskwright.nets.encoder import NetConfig
-from maskwright.records.read import Source, read
+from maskwright.records.read import Record, Source, read
 from maskwright.tokens import Array
 from maskwright.training.schedule import TrainConfig
 
@@ -101,7 +101,8 @@ def schedule(length: Length, net: NetConfig, config: TrainConfig) -> TrainConfig
 def outlook(source: Source, budget: str) -> list[dict[str, Any]]:
     """A row for half the budget, the budget and double: the net, and how often it would see the data."""
     modality, _ = modalities.detect(source)
-    sample, sizes = [], []
+    sample: list[Record] = []
+    sizes: list[int] = []
     for record in read(source):
         sizes.append(modality.size(record))
         if len(sample) < 2_000:

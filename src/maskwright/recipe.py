@@ -17,7 +17,7 @@ from maskwright.errors import RecipeError, nearest
 from maskwright.files import write_whole
 from maskwright.infer.calibration import CalibrationConfig
 from maskwright.masking import MaskConfig
-from maskwright.modalities.text import TokenizerConfig
+from maskwright.modalities import TokenizerConfig
 from maskwright.nets.encoder import NetConfig
 from maskwright.training.schedule import TrainConfig
 

@@ -99,7 +99,7 @@ def train(
             raise RecipeError(f"--{name} {number}: must be at least 1")
     if budget:
         plan.seconds(budget)
-    given = {
+    given: dict[str, Any] = {
         "paths": paths or None, "field": field, "group": group, "held_out": held_out, "record": record, "on_bad": on_bad,
     }  # fmt: skip
     asked = Recipe(data=DataConfig(**{name: value for name, value in given.items() if value is not None}))
@@ -227,7 +227,7 @@ class _Run:
 
     def _place(self, prepared: Prepared, loop: Loop, resume: bool) -> None:
         """A run goes on exactly only where data, torch and chip are what they were: says so where they are not."""
-        here = {
+        here: dict[str, Any] = {
             "data": fingerprint(prepared.shards),
             "torch": torch.__version__,
             "chip": torch.backends.cpu.get_cpu_capability(),
@@ -242,7 +242,9 @@ class _Run:
         was = json.loads(path.read_text())
         for name, value in here.items():
             if was[name] != value and name != "cores":
-                raise RunError(f"{self.out}: can't go on exactly: {name} was {was[name]}, is {value}; train to another --out")
+                raise RunError(
+                    f"{self.out}: can't go on exactly: {name} was {was[name]}, is {value}; train to another --out"
+                )
         if self.recipe.train.threads > here["cores"]:
             raise RunError(
                 f"{self.out}: can't go on exactly: it runs on {self.recipe.train.threads} threads, here are"

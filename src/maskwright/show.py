@@ -45,7 +45,9 @@ def filled(record: Record, row: dict[str, Any], alone: bool) -> list[str]:
         return [c["text"] for c in row.get("completions", [])] or [row["text"]]
     lines = [f"{row['text']}    p = {row['prob']:.3g}"]
     for slot in row["slots"]:
-        shown = "  ".join(f"{json.dumps(t, ensure_ascii=False)} {p:.3f}" for t, p in zip(slot["tokens"], slot["probs"], strict=True))
+        shown = "  ".join(
+            f"{json.dumps(t, ensure_ascii=False)} {p:.3f}" for t, p in zip(slot["tokens"], slot["probs"], strict=True)
+        )
         lines.append(f"  at {slot['offset']}: {shown}")
         if slot.get("region") is not None:
             values = [json.dumps(t, ensure_ascii=False) for t in slot["region"]]
@@ -61,7 +63,9 @@ def scored(record: Record, row: dict[str, Any], alone: bool) -> list[str]:
         return [f"{row['total']:.3f}\t{row['total'] / count:.3f}\t{record.source}\t{_short(record.value)}"]
     lines = [f"{row['total']:.3f} nats in all, {row['total'] / count:.3f} a token"]
     pairs = zip(row["tokens"], row["per_token"], strict=True)
-    return lines + [f"  {nats:7.3f}  {'#' * min(int(nats * 3), 40):<40} {json.dumps(t, ensure_ascii=False)}" for t, nats in pairs]
+    return lines + [
+        f"  {nats:7.3f}  {'#' * min(int(nats * 3), 40):<40} {json.dumps(t, ensure_ascii=False)}" for t, nats in pairs
+    ]
 
 
 def embedded(record: Record, row: dict[str, Any], alone: bool) -> list[str]:
@@ -123,8 +127,9 @@ def model(folder: Path) -> list[str]:
             f"  {about['modality']}, made by maskwright {about['version']}",
             f"  data: {', '.join(data['paths'])}: {data['records']:,} records, {data['bytes'] / 1e6:.2f} MB,"
             f" {data['duplicates']:,} duplicates left out, {data['held_out_records']:,} records held out",
-            f"  net: width {net['width']}, {net['layers']} layers, {net['heads']} heads, reads {net['length']} tokens at once",
-            f"  weights of step {done['step']:,} of {done['steps']:,}; {done['seconds']:.0f} s; data seen {done['epochs']} times",
+            f"  net: width {net['width']}, {net['layers']} layers, {net['heads']} heads; reads {net['length']} tokens at once",
+            f"  weights of step {done['step']:,} of {done['steps']:,}; {done['seconds']:.0f} s;"
+            f" data seen {done['epochs']} times",
             f"  {held_out_words(about['held_out'])}",
             "  calibrated" if about["calibration"] else "  not calibrated yet",
         ]
@@ -141,10 +146,10 @@ def data(source: Source) -> list[str]:
         seen.add(hash(" ".join(record.value.split())))
     assert first is not None  # read() raises where there is nothing
     sizes.sort()
-    quantile = lambda share: sizes[min(int(share * len(sizes)), len(sizes) - 1)]  # noqa: E731
     return [
         f"{', '.join(source.paths)}: {len(sizes):,} records, {sum(sizes) / 1e6:.2f} MB",
-        f"  bytes a record: median {quantile(0.5):,}, 90% up to {quantile(0.9):,}, largest {sizes[-1]:,}",
+        f"  bytes a record: median {sizes[len(sizes) // 2]:,}, 90% up to {sizes[int(0.9 * (len(sizes) - 1))]:,},"
+        f" largest {sizes[-1]:,}",
         f"  {len(sizes) - len(seen):,} of them repeat another (white space folded)",
         f"  first: {first.source}: {_short(first.value)}",
     ]

@@ -78,6 +78,10 @@ class Progress:
 
     def _words(self, news: News) -> str:
         if news.line:
-            parts = [f"step {news.line['step']}", f"{news.line['tokens_per_s']:,.0f} tokens/s", f"loss {news.line['loss']:.2f}"]
+            parts = [
+                f"step {news.line['step']}",
+                f"{news.line['tokens_per_s']:,.0f} tokens/s",
+                f"loss {news.line['loss']:.2f}",
+            ]
             return ", ".join(parts) + (f"; {self.look}" if self.look else "")
         return f"{news.size / 1e6:.1f} MB" if news.size else ""

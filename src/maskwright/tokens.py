@@ -120,9 +120,7 @@ def join(records: Sequence[Tokens], keys: Sequence[int] | Array) -> Batch:
     """Puts records end to end."""
     lengths = [len(tokens) for tokens in records]
     arrays = {
-        f.name: np.concatenate([getattr(tokens, f.name) for tokens in records])
-        for f in fields(Tokens)
-        if f.name != "values"
+        f.name: np.concatenate([getattr(tokens, f.name) for tokens in records]) for f in fields(Tokens) if f.name != "values"
     }
     return Batch(
         values={name: np.concatenate([tokens.values[name] for tokens in records]) for name in records[0].values},

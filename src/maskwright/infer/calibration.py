@@ -63,7 +63,9 @@ class Calibration:
             raise QueryError(f"coverage must lie between 0 and 1, got {coverage}")
         n = self.slots
         if n < 1 or np.ceil((n + 1) * coverage) > n:
-            raise QueryError(f"coverage {coverage} can't be promised: calibration had {n} held-out slots only; train on more")
+            raise QueryError(
+                f"coverage {coverage} can't be promised: calibration had {n} held-out slots only; train on more"
+            )
         share = np.ceil((n + 1) * coverage) / n
         return float(np.interp(share, np.linspace(0, 1, len(self.levels)), self.levels))
 
@@ -98,7 +100,9 @@ def fit(
 
 def single_slots(records: Sequence[Tokens], count: int, rng: np.random.Generator) -> list[Question]:
     """Questions with one token hidden, at random over all tokens of all records, its surroundings shown."""
-    return [Question(a.tokens, ~a.tokens.present, np.flatnonzero(~a.tokens.present)) for a in stretches(records, count, 1, rng)]
+    return [
+        Question(a.tokens, ~a.tokens.present, np.flatnonzero(~a.tokens.present)) for a in stretches(records, count, 1, rng)
+    ]
 
 
 def stretches(records: Sequence[Tokens], count: int, length: int, rng: np.random.Generator) -> list[Asked]:

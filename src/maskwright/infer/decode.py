@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -195,7 +196,7 @@ def _surest(
         these = [open_[m] for m in members]
         distribution = _calibrated(reader, distribution, these, [h.left for _, h in these], config)
         certainty = distribution.certainty().cpu().numpy()
-        row = [int(a + certainty[a:b].argmax()) for a, b in zip(rows[:-1], rows[1:], strict=True)]
+        row = [int(a + certainty[a:b].argmax()) for a, b in pairwise(rows)]
         at = [int(h.left[r - a]) for (_, h), r, a in zip(these, row, rows[:-1], strict=True)]
         turns = [(d, h, i) for (d, h), i in zip(these, at, strict=True)]
         return list(zip(at, choose(distribution.take(row), turns), strict=True))

@@ -50,9 +50,7 @@ def features(reader: Reader, asked: Sequence[Asked], found: Sequence[Completion]
     return np.array(rows).reshape(-1, len(_START))
 
 
-def _surroundings(
-    reader: Reader, asked: Sequence[Asked], found: Sequence[Completion], config: DecodeConfig
-) -> list[float]:
+def _surroundings(reader: Reader, asked: Sequence[Asked], found: Sequence[Completion], config: DecodeConfig) -> list[float]:
     """For each completion, the summed log p of up to REACH tokens on either side, each hidden alone."""
     questions: list[Question] = []
     owner: list[int] = []
@@ -115,5 +113,5 @@ def fit(reader: Reader, spans: Sequence[Asked], config: DecodeConfig) -> LengthP
         loss.backward()
         return loss
 
-    search.step(cost)  # type: ignore[no-untyped-call]
+    search.step(cost)
     return LengthPrior([round(float(w), 5) for w in weights.detach()])

@@ -8,6 +8,7 @@ with disjoint targets a window, or one token at a time ("all": the exact one).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -47,4 +48,4 @@ def _nll(questions: Sequence[Question], distribution: object, members: list[int]
     names = questions[members[0]].tokens.values
     truth = {n: np.concatenate([questions[m].tokens.values[n][questions[m].at] for m in members]) for n in names}
     nll = distribution.nll(truth).double().cpu().numpy()  # type: ignore[attr-defined]
-    return [nll[a:b] for a, b in zip(rows[:-1], rows[1:], strict=True)]
+    return [nll[a:b] for a, b in pairwise(rows)]

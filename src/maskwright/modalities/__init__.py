@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from maskwright.errors import DataError, nearest
 from maskwright.modalities.base import Modality
-from maskwright.modalities.text import Text
+from maskwright.modalities.text import Text, TokenizerConfig
 from maskwright.records.read import Source
 
+__all__ = ["Modality", "TokenizerConfig", "detect", "modality", "names"]
 _MODALITIES: dict[str, type[Text]] = {"text": Text}
 
 

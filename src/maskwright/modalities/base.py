@@ -38,10 +38,12 @@ class Modality(Protocol):
     name: str
     section: str
     """where its configuration stands in a recipe"""
-    columns: dict[str, np.dtype[Any]]
-    """what a shard stores of a token; the rest follows from it"""
     frame_size: int
     """tokens that `frame` adds to a piece"""
+
+    @property
+    def columns(self) -> dict[str, np.dtype[Any]]:
+        """What a shard stores of a token; the rest follows from it."""
 
     def configure(self, config: Any) -> None:
         """Takes its section of the recipe."""

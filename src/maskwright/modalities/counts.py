@@ -102,8 +102,11 @@ class Counts:
         )
         one = np.where(case == 1, seen_l, np.where(case == 2, seen_r, np.minimum(seen_l, seen_r)))
         deep = np.where(case == 3, seen_b, 0)
-        log = lambda n: np.minimum(np.ceil(np.log2(n + 1)), _BUCKETS - 1).astype(np.int64)  # noqa: E731
-        return p, (log(one), log(deep))
+        return p, (_bucket(one), _bucket(deep))
+
+
+def _bucket(count: Array) -> Array:
+    return np.minimum(np.ceil(np.log2(count + 1)), _BUCKETS - 1).astype(np.int64)
 
 
 def _triples(ids: Array, starts: Array, size: int) -> tuple[Array, Array, Array]:
@@ -160,7 +163,10 @@ def vectors(ids: Array, starts: Array, size: int, width: int) -> torch.Tensor:
     for side, context in enumerate((l, r)):
         keys, count = np.unique(x * base + context, return_counts=True)
         a, b = (keys // base).astype(np.int64), (keys % base).astype(np.int64)
-        seen_a, seen_b = np.bincount(x.astype(np.int64), minlength=size + 1), np.bincount(context.astype(np.int64), minlength=size + 1)
+        seen_a, seen_b = (
+            np.bincount(x.astype(np.int64), minlength=size + 1),
+            np.bincount(context.astype(np.int64), minlength=size + 1),
+        )
         pmi = np.log(count * n / (seen_a[a].astype(np.float64) * seen_b[b] ** 0.75 * n**0.25))
         keep = pmi > 0
         row.append(a[keep]); col.append(b[keep] + side * (size + 1)); value.append(pmi[keep])  # fmt: skip

@@ -175,7 +175,9 @@ class Text:
     def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Asked]:
         text, marks = record.value, self._marks(record.value)
         if not marks:
-            raise QueryError(f"{record.source}: no blank in {_short(text)}; write {{mask}} for one token, {{mask*}} for some")
+            raise QueryError(
+                f"{record.source}: no blank in {_short(text)}; write {{mask}} for one token, {{mask*}} for some"
+            )
         if targets is not None:
             return self._targets(text, marks, targets, record.source)
         open_ = [blank for blank in marks if blank.open]
@@ -216,7 +218,9 @@ class Text:
         for blank, length in itertools.zip_longest(marks, lengths):
             end = blank.first if blank else len(text)
             piece, offsets = self._piece(text, done, end)
-            ids.append(piece), where.append(offsets), present.append(np.ones(len(piece), dtype=bool))
+            ids.append(piece)
+            where.append(offsets)
+            present.append(np.ones(len(piece), dtype=bool))
             count += len(piece)
             if blank:
                 ids.append(np.full(length, self.vocabulary.mask))
@@ -228,7 +232,9 @@ class Text:
                 break
         else:
             piece, offsets = self._piece(text, done, len(text))
-            ids.append(piece), where.append(offsets), present.append(np.ones(len(piece), dtype=bool))
+            ids.append(piece)
+            where.append(offsets)
+            present.append(np.ones(len(piece), dtype=bool))
         tokens = self._tokens(np.concatenate(ids), np.concatenate(where), np.concatenate(present))
         return Asked(tokens, _Template(text, marks, slots))
 

@@ -133,7 +133,7 @@ def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:
 
 def attend(qkv: Tensor, layout: Layout, window: int) -> Tensor:
     """(S, 3, H, D) queries, keys and values, rotated already -> (S, H * D). `window` as in `Rows.bias`."""
-    s, _, heads, depth = qkv.shape
+    heads, depth = qkv.shape[2:]
     parts = []
     for rows in layout.rows:
         part = qkv[rows.first : rows.first + rows.count * rows.length]

@@ -7,7 +7,7 @@ a vocabulary would cost as much as the net. Knows nothing of what an id stands f
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -84,7 +84,7 @@ class Categorical:
     def nll(self, values: dict[str, Any]) -> Tensor:
         target = torch.as_tensor(values["id"]).to(self.features.device).long()
         if self.temperature == 1.0 and self.allowed is None and self._log_probs is None:
-            return _ChunkedNLL.apply(self.features, self.weight, self.bias, target)
+            return cast(Tensor, _ChunkedNLL.apply(self.features, self.weight, self.bias, target))  # type: ignore[no-untyped-call]
         return -self.log_probs().gather(1, target[:, None])[:, 0]
 
     def mode(self) -> dict[str, Tensor]:

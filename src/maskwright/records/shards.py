@@ -25,7 +25,7 @@ class Writer:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "index.npz").unlink(missing_ok=True)
         self.folder, self.columns = folder, columns
-        self.files = {name: open(folder / f"{name}.bin", "wb", buffering=1 << 20) for name in columns}
+        self.files = {name: open(folder / f"{name}.bin", "wb", buffering=1 << 20) for name in columns}  # noqa: SIM115 (closed by close)
         self.lengths, self.keys, self.folds, self.groups, self.sizes = (array(c) for c in "qQQQq")
 
     def add(self, tokens: dict[str, Array], *, key: int, fold: int, group: int, size: int) -> None:
@@ -34,19 +34,21 @@ class Writer:
         for name, file in self.files.items():
             file.write(tokens[name].tobytes())
             n = len(tokens[name])
-        self.lengths.append(n), self.keys.append(key), self.folds.append(fold)
-        self.groups.append(group), self.sizes.append(size)
+        for values, value in zip(
+            (self.lengths, self.keys, self.folds, self.groups, self.sizes), (n, key, fold, group, size), strict=True
+        ):
+            values.append(value)
 
     def close(self) -> None:
         for file in self.files.values():
             file.close()
         (self.folder / "columns.json").write_text(json.dumps({n: d.str for n, d in self.columns.items()}))
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.frombuffer(getattr(self, name), dtype=np.int64 if name in ("lengths", "sizes") else np.uint64)
             for name in ("lengths", "keys", "folds", "groups", "sizes")
         }
         temporary = self.folder / "index.tmp.npz"
-        np.savez(temporary, **arrays)
+        np.savez(temporary, allow_pickle=False, **arrays)
         temporary.rename(self.folder / "index.npz")
 
 

@@ -78,7 +78,7 @@ def _thirds(shards: Shards, held: Array) -> dict[str, Array]:
         part[group] = int(load.argmin())
         load[part[group]] += weight[group]
     if len(groups) < len(PARTS):  # too few to part: every part is the whole, and the card says so
-        return {name: held for name in PARTS}
+        return dict.fromkeys(PARTS, held)
     return {name: held[part[member] == i] for i, name in enumerate(PARTS)}
 
 

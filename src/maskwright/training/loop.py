@@ -250,9 +250,9 @@ class Loop:
 
     def load(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
         """Goes on from a checkpoint as if nothing had happened."""
-        strip = lambda prefix: {n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)}  # noqa: E731
-        checkpoint.load_into(dict(self.net.state_dict()), strip("net."), str(self.folder))
-        checkpoint.load_into(self.optimiser.state, strip("optimiser."), str(self.folder))
+        for prefix, own in (("net.", dict(self.net.state_dict())), ("optimiser.", self.optimiser.state)):
+            saved = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+            checkpoint.load_into(own, saved, str(self.folder))
         self.state = State(**facts["state"])
         self.optimiser.steps = self.state.step
         self.recent = facts["recent"]

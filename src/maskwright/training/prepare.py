@@ -90,8 +90,8 @@ def _prepared(folder: Path, known: dict[str, Any]) -> Prepared:
 def fingerprint(shards: Shards) -> str:
     """What the data is: equal for equal records in equal order, cut alike."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(np.ascontiguousarray(shards.keys))
-    digest.update(np.ascontiguousarray(shards.lengths))
+    digest.update(shards.keys.tobytes())
+    digest.update(shards.lengths.tobytes())
     return digest.hexdigest()
 
 
@@ -145,7 +145,7 @@ def _tokenise(records: Iterable[Record], modality: Modality, writer: Writer, pro
     """Reads, hashes and groups on one thread while the tokeniser works on this one."""
     done = 0
     for chunk in _beside(_chunks(records)):
-        for (record, size, key, fold, group), tokens in zip(chunk, modality.tokenise([c[0] for c in chunk]), strict=True):
+        for (_, size, key, fold, group), tokens in zip(chunk, modality.tokenise([c[0] for c in chunk]), strict=True):
             writer.add(tokens, key=key, fold=fold, group=group, size=size)
             done += size
         progress("tokenising", done)

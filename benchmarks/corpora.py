@@ -1,0 +1,118 @@
+"""What the benchmarks share: corpora cut in two by document, models trained on one part, and how a figure is printed.
+
+    python benchmarks/corpora.py --data DIR --work DIR [--corpora gesetze_de,code_python] [--budget 10m]
+
+trains the models that the other scripts look at. DIR/<corpus>.parquet has the columns `text` and `source`; documents
+whose hash falls in the last fifth are put aside as `WORK/<corpus>.test.parquet`, which no training run sees.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import maskwright as mw
+
+GROUPS = {"sgd_turns": "dialogue_id"}
+FIGURES = {"gesetze_de", "code_python", "peps_en", "sgd_turns"}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    name: str
+    train: Path
+    test: Path
+    model: Path
+    group: str
+
+    def documents(self) -> list[list[str]]:
+        """The texts put aside, those of one document together."""
+        table = pq.read_table(self.test)
+        out: dict[str, list[str]] = {}
+        for text, group in zip(table["text"].to_pylist(), table[self.group].to_pylist(), strict=True):
+            out.setdefault(group, []).append(text)
+        return list(out.values())
+
+
+def parser(doc: str, corpora: Sequence[str]) -> argparse.ArgumentParser:
+    out = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    out.add_argument("--data", type=Path, required=True, help="folder of <corpus>.parquet")
+    out.add_argument("--work", type=Path, required=True, help="where parts and models go, and are found again")
+    out.add_argument("--corpora", default=",".join(corpora))
+    out.add_argument("--budget", default="10m")
+    return out
+
+
+def corpora(options: argparse.Namespace) -> list[Corpus]:
+    return [part(options.data, options.work, name, options.budget) for name in options.corpora.split(",")]
+
+
+def part(data: Path, work: Path, name: str, budget: str) -> Corpus:
+    """The two parts of a corpus, cut by the hash of the document."""
+    work.mkdir(parents=True, exist_ok=True)
+    corpus = Corpus(
+        name, work / f"{name}.train.parquet", work / f"{name}.test.parquet", work / f"{name}.{budget}",
+        GROUPS.get(name, "source"),
+    )  # fmt: skip
+    if not corpus.test.exists():
+        table = pq.read_table(data / f"{name}.parquet")
+        table = table.select(["text", *sorted({"source", corpus.group})])
+        aside = pa.array([hashlib.blake2b(g.encode()).digest()[0] % 5 == 4 for g in table[corpus.group].to_pylist()])
+        pq.write_table(table.filter(aside), corpus.test)
+        pq.write_table(table.filter(pa.compute.invert(aside)), corpus.train)
+    return corpus
+
+
+def model(corpus: Corpus, budget: str) -> mw.Model:
+    """The model of a corpus, trained when it isn't there yet."""
+    if not (corpus.model / "maskwright.json").exists():
+        mw.train(corpus.train, out=corpus.model, budget=budget, field="text", group=corpus.group)
+    return mw.load(corpus.model)
+
+
+def resampled(values: Sequence[np.ndarray[Any, Any]], statistic: Any, rounds: int = 2000) -> tuple[float, float]:
+    """A 95% interval of `statistic(list of documents' values)`, documents resampled."""
+    rng = np.random.default_rng(0)
+    found = [statistic([values[i] for i in rng.integers(0, len(values), len(values))]) for _ in range(rounds)]
+    return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
+
+
+def report(claim: str, rows: list[dict[str, Any]]) -> None:
+    """One JSON object: the claim, its figures, the machine and the version that they were taken on."""
+    import torch
+
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    machine = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    print(json.dumps({"claim": claim, "rows": rows, "machine": machine, "torch": torch.__version__, "commit": commit}))
+
+
+def main() -> None:
+    options = parser(__doc__ or "", sorted(FIGURES)).parse_args()
+    rows = []
+    for corpus in corpora(options):
+        begun = time.monotonic()
+        about = model(corpus, options.budget).about
+        held = about["held_out"]
+        rows.append({
+            "corpus": corpus.name, "budget": options.budget, "seconds": about["trained"]["seconds"],
+            "wall_seconds": round(time.monotonic() - begun, 1), "bits_per_byte": round(held["bits_per_byte"], 4),
+            "floor_neighbours": round(held["floor_neighbours"], 4), "floor_frequency": round(held["floor_frequency"], 4),
+            "below_floor": round(1 - held["bits_per_byte"] / held["floor_neighbours"], 4), "top1": round(held["top1"], 4),
+        })  # fmt: skip
+    report("held-out bits a byte of a model of this budget, beside counting", rows)
+
+
+if __name__ == "__main__":
+    main()
