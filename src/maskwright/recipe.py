@@ -47,22 +47,13 @@ class Recipe:
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
     def with_settings(self, settings: Sequence[str]) -> Recipe:
-        """`key=value` settings applied; raises RecipeError that names the nearest key."""
-        recipe = self
-        for setting in settings:
-            key, separator, value = setting.partition("=")
-            if not separator:
-                raise RecipeError(f"--set {setting}: write it as KEY=VALUE")
-            recipe = recipe._with(key.strip(), value.strip())
-        return recipe
-
-    def _with(self, key: str, value: str) -> Recipe:
-        section, _, name = key.partition(".")
-        kinds = keys()
-        if key not in kinds:
-            raise RecipeError(f"--set {key}: no such key{nearest(key, kinds)}; `maskwright list keys` shows all")
-        new = _parsed(key, value, kinds[key])
-        return replace(self, **{section: replace(getattr(self, section), **{name: new})})
+        """`key=value` settings applied, all at once; raises RecipeError that names the nearest key."""
+        changed: dict[str, dict[str, Any]] = {}
+        for key, value in parsed(settings).items():
+            section, _, name = key.partition(".")
+            changed.setdefault(section, {})[name] = value
+        parts: dict[str, Any] = {name: replace(getattr(self, name), **new) for name, new in changed.items()}
+        return replace(self, **parts)
 
     def to_toml(self) -> str:
         lines = []
@@ -108,6 +99,19 @@ def keys() -> dict[str, type]:
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def parsed(settings: Sequence[str]) -> dict[str, Any]:
+    """KEY=VALUE settings to keys and values of the right type."""
+    kinds, out = keys(), {}
+    for setting in settings:
+        key, separator, value = (part.strip() for part in setting.partition("="))
+        if not separator:
+            raise RecipeError(f"--set {setting}: write it as KEY=VALUE")
+        if key not in kinds:
+            raise RecipeError(f"--set {key}: no such key{nearest(key, kinds)}; `maskwright list keys` shows all")
+        out[key] = _parsed(key, value, kinds[key])
+    return out
 
 
 def _parsed(key: str, value: str, kind: type) -> Any:

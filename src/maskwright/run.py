@@ -30,7 +30,7 @@ from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
 from maskwright.model import Model, load
 from maskwright.nets.encoder import MaskedNet
-from maskwright.recipe import DataConfig, Recipe
+from maskwright.recipe import DataConfig, Recipe, parsed
 from maskwright.records.read import Source
 from maskwright.records.split import Split, split
 from maskwright.tokens import Tokens
@@ -109,7 +109,7 @@ def train(
     if tokenizer:
         asked = replace(asked, tokenizer=replace(asked.tokenizer, path=tokenizer))
     asked = asked.with_settings(settings)
-    if any(setting.partition("=")[0].strip() == "train.steps" for setting in settings):
+    if "train.steps" in parsed(settings):
         steps = asked.train.steps
     asked = replace(asked, budget="" if steps or tokens else budget or DEFAULT_BUDGET)
     length = {"budget": budget, "steps": steps, "tokens": tokens}
@@ -181,9 +181,10 @@ class _Run:
             self._disagree("budget", self.length["budget"], old.budget)
         if self.length["steps"] and self.length["steps"] != old.train.steps:
             self._disagree("train.steps", self.length["steps"], old.train.steps)
-        for setting in self.settings:
-            if old.with_settings([setting]) != old:
-                raise RunError(f"--set {setting}: {self.out} was begun with another value; leave it out to go on")
+        for key, value in parsed(self.settings).items():
+            section, name = key.split(".")
+            if value != getattr(getattr(old, section), name):
+                self._disagree(key, value, getattr(getattr(old, section), name))
         self.recipe = old
 
     def _disagree(self, name: str, new: Any, old: Any) -> None:
@@ -288,7 +289,9 @@ class _Run:
             folder.write(self.out, net, modality, *self._about(loop, prepared, parts, seen, step, None))
 
         def settled(config: TrainConfig) -> None:
-            slots = self._slots(net, batches) if not self._asked_for("calibration.slots") else recipe.calibration.slots
+            slots = recipe.calibration.slots
+            if "calibration.slots" not in parsed(self.settings):
+                slots = self._slots(net, batches)
             self.recipe = replace(self.recipe, train=config, calibration=calibration.CalibrationConfig(slots=slots))
             self.recipe.write(self.out / RECIPE)
 
@@ -297,9 +300,6 @@ class _Run:
         loop.begun = self.begun
         stop.patient = True
         return loop
-
-    def _asked_for(self, key: str) -> bool:
-        return any(setting.partition("=")[0].strip() == key for setting in self.settings)
 
     def _slots(self, net: MaskedNet, batches: Sequence[Any]) -> int:
         """How many slots calibration can read in the time that was put aside for it, from the speed of this net."""

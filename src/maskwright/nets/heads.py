@@ -138,7 +138,7 @@ class _ChunkedNLL(torch.autograd.Function):
         for start in range(0, len(x), CHUNK):
             part = slice(start, start + CHUNK)
             logits = F.linear(x[part], w)
-            full = logits.float().add_(bias)
+            full = bias + logits  # never in place: in fp32 these are the logits that are kept
             lse = torch.logsumexp(full, dim=-1)
             nll[part] = lse - full.gather(1, target[part, None])[:, 0]
             kept.append(logits)
@@ -154,7 +154,7 @@ class _ChunkedNLL(torch.autograd.Function):
         grad_bias = torch.zeros_like(bias)
         for i, (logits, lse) in enumerate(zip(kept, sums, strict=True)):
             part = slice(i * CHUNK, i * CHUNK + len(lse))
-            p = logits.float().add_(bias).sub_(lse[:, None]).exp_()
+            p = (bias + logits).sub_(lse[:, None]).exp_()
             p.mul_(grads[0][part, None])
             p.scatter_add_(1, target[part, None], -grads[0][part, None])
             grad_bias += p.sum(0)

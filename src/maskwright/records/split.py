@@ -56,15 +56,18 @@ def split(shards: Shards, share: float, own: Array | None = None) -> Split:
 def _groups(shards: Shards, records: Array, share: float) -> Array:
     """(len(records),) True where held out: groups in the order of their hashes until `share` of the tokens is reached."""
     groups, member = np.unique(shards.groups[records], return_inverse=True)
+    if len(groups) < 2:
+        return np.zeros(len(records), dtype=bool)
     weight = np.bincount(member, shards.lengths[records])
     order = np.argsort(_scrambled(groups))
+    wanted = share * weight.sum()
+    # A group much larger than the share is passed over, so that one giant document doesn't empty the training side.
+    order = order[weight[order] <= max(2 * wanted, weight.min())]
     before = np.cumsum(weight[order]) - weight[order]
-    # A group too large for the share is passed over, so that one giant document doesn't empty the training side.
-    fits = weight[order] <= max(share * weight.sum(), weight.min()) * 2
     taken = np.zeros(len(groups), dtype=bool)
-    taken[order[fits & (np.cumsum(weight[order] * fits) - weight[order] * fits < share * weight.sum())]] = True
-    if not taken.any() and len(groups) > 1:
-        taken[order[np.argmin(before)]] = True
+    taken[order[before < wanted]] = True
+    if taken.all():
+        taken[weight.argmax()] = False
     return taken[member]
 
 

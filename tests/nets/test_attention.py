@@ -1,0 +1,99 @@
+"""The ragged encoder computes each record by itself, however it is laid out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskwright.nets.attention import Layout, attend
+from maskwright.nets.encoder import MaskedNet
+from maskwright.tokens import Batch
+from tests.nets.small import batch, net, record
+
+
+def naive(qkv: torch.Tensor, cu: np.ndarray, window: int) -> torch.Tensor:
+    """(T, 3, H, D): attention record by record, with loops."""
+    out = torch.empty(len(qkv), qkv.shape[2] * qkv.shape[3])
+    for a, b in zip(cu[:-1], cu[1:], strict=True):
+        q, k, v = qkv[a:b].permute(1, 2, 0, 3)
+        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        if window:
+            i = torch.arange(b - a)
+            scores = scores.masked_fill((i[:, None] - i).abs() > window // 2, -torch.inf)
+        out[a:b] = (scores.softmax(-1) @ v).transpose(0, 1).reshape(b - a, -1)
+    return out
+
+
+@given(st.lists(st.integers(1, 150), min_size=1, max_size=12), st.sampled_from([0, 8, 64]))
+@settings(max_examples=15, deadline=None)
+def test_laid_out_attention_is_attention(lengths: list[int], window: int) -> None:
+    cu = np.concatenate([[0], np.cumsum(lengths)])
+    qkv = torch.randn(int(cu[-1]), 3, 2, 8, generator=torch.Generator().manual_seed(0))
+    layout = Layout.of(cu)
+    assert sorted(layout.slot.tolist()) == sorted(set(layout.slot.tolist()))
+    found = layout.gather(attend(layout.spread(qkv), layout, window))
+    torch.testing.assert_close(found, naive(qkv, cu, window), atol=1e-5, rtol=1e-5)
+
+
+@given(st.lists(st.integers(1, 300), min_size=20, max_size=200))
+@settings(max_examples=20, deadline=None)
+def test_rows_are_well_filled(lengths: list[int]) -> None:
+    layout = Layout.of(np.concatenate([[0], np.cumsum(lengths)]))
+    for rows in layout.rows:
+        used = (rows.segment >= 0).sum().item()
+        assert used > 0.5 * rows.count * rows.length or rows.count == 1
+
+
+@torch.no_grad()
+def answers(made: MaskedNet, of: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    hidden = np.zeros(len(of), dtype=bool)
+    at = of.cu_seqlens[:-1] + of.lengths // 2
+    hidden[at] = True
+    return made.states(of, hidden), made(of, hidden, at).logits()  # type: ignore[attr-defined]
+
+
+LENGTHS = (5, 30, 31, 33, 64, 100, 7, 12)
+
+
+def test_no_record_sees_anothers_content() -> None:
+    made = net()
+    records = [record(n, seed) for seed, n in enumerate(LENGTHS)]
+    before = answers(made, batch(*records))
+    cu = batch(*records).cu_seqlens
+    for changed in range(len(records)):
+        others = [record(n, 100 + seed) if seed == changed else r for seed, (n, r) in enumerate(zip(LENGTHS, records, strict=True))]
+        after = answers(made, batch(*others))
+        mine = np.zeros(cu[-1], dtype=bool)
+        mine[cu[changed] : cu[changed + 1]] = True
+        assert torch.equal(before[0][~mine], after[0][~mine])
+        assert not torch.equal(before[0][mine], after[0][mine])
+        keep = [i for i in range(len(records)) if i != changed]
+        assert torch.equal(before[1][keep], after[1][keep])
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+def test_company_moves_a_record_by_float_noise_only(dtype: torch.dtype, close: float) -> None:
+    made = net(dtype)
+    records = [record(n, seed) for seed, n in enumerate(LENGTHS)]
+    whole = answers(made, batch(*records))
+    cu = batch(*records).cu_seqlens
+    for number, one in enumerate(records):
+        alone = answers(made, batch(one))
+        mean = lambda states: torch.nn.functional.normalize(states.float().mean(0), dim=0)  # noqa: E731
+        together = mean(whole[0][cu[number] : cu[number + 1]])
+        assert (together - mean(alone[0])).abs().max() < close
+
+
+def test_gradients_stay_inside_the_record() -> None:
+    made = net()
+    made.inputs.tok_embeddings.weight.requires_grad_(True)
+    a, b = record(20, 1), record(25, 2)
+    ids = batch(a, b)
+    states = made.states(ids, np.zeros(len(ids), dtype=bool))
+    made.zero_grad()
+    states[:20].sum().backward()
+    touched = made.inputs.tok_embeddings.weight.grad.abs().sum(1) > 0
+    assert set(torch.nonzero(touched)[:, 0].tolist()) <= set(a.values["id"].tolist())
