@@ -141,7 +141,7 @@ def _boxes(batch: Batch, own: Array, chance: Array, mean: float) -> Array:
     """A token's priority is the lowest among the boxes that cover it, one of which begins at every token."""
     side = np.ones(len(own)) if mean == 1 else np.ceil(np.log1p(-chance) / np.log1p(-1 / mean)).clip(1, 10)
     record, best = batch.record, own.copy()
-    for shift in range(1, int(side.max(initial=1))):
+    for shift in range(1, min(int(side.max(initial=1)), len(own))):
         source, target = slice(0, len(own) - shift), slice(shift, len(own))
         reached = (record[source] == record[target]) & (side[source] > shift)
         best[target] = np.where(reached, np.minimum(best[target], own[source]), best[target])
