@@ -28,7 +28,7 @@ from maskwright.training.data import Ahead, Order
 from maskwright.training.optimiser import Optimiser
 from maskwright.training.schedule import TrainConfig, rate
 
-SAVE_EVERY, SAVE_SHARE, LINE_EVERY = 30.0, 0.02, 5.0
+SAVE_SHARE, LINE_EVERY = 0.02, 5.0
 
 
 @dataclass(frozen=True)
@@ -232,11 +232,12 @@ class Loop:
     def _save_when_due(self) -> None:
         stop = self.hooks.stopped()
         now = time.monotonic()
-        due = now - self._saved >= max(SAVE_EVERY, self._saving / SAVE_SHARE)
+        due = now - self._saved >= max(self.config.save_every, self._saving / SAVE_SHARE)
         if stop or due or self.state.step == self.config.steps:
             self.save()
         if stop and self.state.step < self.config.steps:
-            raise Interrupted(f"stopped at step {self.state.step} of {self.config.steps}; all of it is saved")
+            of = "" if self.pace and not self.state.settled else f" of {self.config.steps}"
+            raise Interrupted(f"stopped at step {self.state.step}{of}, and saved; go on with the same command and --resume")
 
     def save(self) -> None:
         started = time.monotonic()

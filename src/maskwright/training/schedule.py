@@ -34,6 +34,8 @@ class TrainConfig:
     look_tokens: int = 60_000
     held_out: float = 0.05
     """share of the tokens that is held out"""
+    save_every: float = 30.0
+    """seconds between checkpoints, or more where saving would take over 2% of the time"""
     keep_checkpoints: bool = False
     """leave them in the folder when the run is done"""
 

@@ -1,0 +1,170 @@
+"""Windows, decoding, scoring and calibration on a net that was trained."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import maskwright as mw
+from maskwright.errors import QueryError
+from maskwright.infer import calibration, decode, lengths
+from maskwright.infer.calibration import Calibration
+from maskwright.infer.decode import DecodeConfig
+from maskwright.infer.score import score
+from maskwright.infer.windows import around, windows
+from maskwright.modalities.base import Asked
+from maskwright.records.read import records_of
+from maskwright.tokens import Tokens
+
+
+@given(st.integers(0, 500), st.integers(4, 60))
+def test_windows_cover_everything_and_answer_from_the_middle(tokens: int, most: int) -> None:
+    cuts = windows(tokens, most)
+    assert len(cuts.owner) == tokens
+    for token, owner in enumerate(cuts.owner):
+        assert cuts.starts[owner] <= token < cuts.ends[owner]
+        inside = [w for w in range(len(cuts.starts)) if cuts.starts[w] <= token < cuts.ends[w]]
+        edge = lambda w: min(token - cuts.starts[w], cuts.ends[w] - 1 - token)  # noqa: B023, E731
+        assert edge(owner) >= max(edge(w) for w in inside) - 1
+    assert (cuts.ends - cuts.starts <= most).all()
+
+
+@given(st.integers(1, 300), st.integers(4, 60), st.data())
+def test_a_window_around_holds_what_was_asked(tokens: int, most: int, data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, tokens - 1))
+    last = data.draw(st.integers(first, min(first + most // 2 - 1, tokens - 1)))
+    a, b = around(tokens, np.array([first, last]), most)
+    assert 0 <= a <= first <= last < b <= tokens
+    assert b - a == min(most, tokens)
+
+
+def encoded(model: mw.Model, texts: list[str]) -> list[Tokens]:
+    return [model.modality.encode(r) for r in records_of(texts)]
+
+
+def asked(model: mw.Model, texts: list[str], length: int, count: int = 40) -> list[Asked]:
+    return calibration.stretches(encoded(model, texts), count, length, np.random.default_rng(0))
+
+
+def test_a_joint_probability_is_the_product_in_decoding_order(model: mw.Model, texts: list[str]) -> None:
+    """Forcing what the decoder found, blank by blank in its own order, gives the probability that it named."""
+    queries = asked(model, texts[3000:3100], 3)
+    greedy = DecodeConfig(beam=1, rescore=False)
+    found = [c[0] for c in decode.best(model.reader, queries, greedy)]
+    blanks = [~q.tokens.present for q in queries]
+    again = [
+        Asked(q.tokens, q.template, {n: v[b] for n, v in c.tokens.values.items()})
+        for q, c, b in zip(queries, found, blanks, strict=True)
+    ]
+    for a, b in zip(found, decode.forced(model.reader, again, greedy), strict=True):
+        assert a.log_prob == pytest.approx(b.log_prob, abs=1e-4)
+
+
+def test_a_wider_beam_finds_no_less_likely_completions(model: mw.Model, texts: list[str]) -> None:
+    queries = asked(model, texts[3000:3100], 3)
+    one, four = (decode.best(model.reader, queries, DecodeConfig(beam=beam, rescore=False)) for beam in (1, 4))
+    gain = [b[0].log_prob - a[0].log_prob for a, b in zip(one, four, strict=True)]
+    assert np.mean(gain) >= 0
+    for completions in four:
+        shown = [tuple(c.tokens.values["id"]) for c in completions]
+        assert len(set(shown)) == len(shown) == 4
+
+
+def test_draws_follow_the_distribution(model: mw.Model) -> None:
+    (query,) = model.modality.blanks(records_of("My {mask} was declined")[0])
+    drawn = decode.draws(model.reader, [query] * 3000, 0, 5, DecodeConfig())
+    at = int(np.flatnonzero(~query.tokens.present)[0])
+    ids = np.array([c.tokens.values["id"][at] for c in drawn])
+    likeliest = decode.best(model.reader, [query], DecodeConfig())[0]
+    for completion in likeliest[:3]:
+        share = float((ids == completion.tokens.values["id"][at]).mean())
+        assert share == pytest.approx(np.exp(completion.log_prob), abs=0.04)
+
+
+def test_scoring_one_at_a_time_is_every_conditional(model: mw.Model, texts: list[str]) -> None:
+    from maskwright.infer.reader import Question
+
+    (tokens,) = encoded(model, [texts[3001]])
+    (exact,) = score(model.reader, [tokens], [7], "all")
+    for i in range(len(tokens)):
+        hidden = np.zeros(len(tokens), dtype=bool)
+        hidden[i:] = tokens.unit[i:] == tokens.unit[i]
+        question = Question(tokens, hidden, np.array([i]))
+        truth = {"id": tokens.values["id"][[i]]}
+        alone = model.reader.ask([question], lambda d, m, r, t=truth: list(d.nll(t).tolist()))[0]  # type: ignore[misc]
+        assert exact[i] == pytest.approx(alone, abs=1e-4)
+
+
+@pytest.mark.parametrize("passes", [1, 3, 16, "all"])
+def test_every_token_is_scored_once_at_any_length(model: mw.Model, texts: list[str], passes: int | str) -> None:
+    records = encoded(model, ["", "a", texts[0], " ".join(texts[:15])])
+    nats = score(model.reader, records, range(4), passes)
+    for tokens, values in zip(records, nats, strict=True):
+        assert len(values) == len(tokens)
+        assert (values > 0).all()
+
+
+def test_passes_that_make_no_sense(model: mw.Model) -> None:
+    with pytest.raises(QueryError, match="passes must be a whole number above 0"):
+        model.score("a", passes=0)
+
+
+def test_sets_hold_the_truth_as_often_as_promised(model: mw.Model, texts: list[str]) -> None:
+    fresh = encoded(model, texts[4000:8000])
+    questions = calibration.single_slots(fresh, 4000, np.random.default_rng(1))
+    nats = calibration.slot_nats(model.reader, questions, model.calibration.slot)
+    for coverage in (0.5, 0.8, 0.9):
+        held = float((nats <= model.calibration.level(coverage)).mean())
+        assert held == pytest.approx(coverage, abs=0.06)
+
+
+def test_a_promise_needs_slots() -> None:
+    with pytest.raises(QueryError, match="can't be promised: calibration had 5 held-out slots"):
+        Calibration(levels=[0.0, 1.0], slots=5).level(0.9)
+    with pytest.raises(QueryError, match="between 0 and 1"):
+        Calibration(levels=[0.0, 1.0], slots=5).level(1.5)
+
+
+def test_levels_are_conformal_quantiles() -> None:
+    """Drawn from the same distribution, a new value lies below the level at least as often as promised."""
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        values = np.sort(rng.exponential(size=99))
+        made = Calibration(levels=np.quantile(values, np.linspace(0, 1, 1001), method="higher").tolist(), slots=99)
+        held.append(rng.exponential() <= made.level(0.9))
+    assert np.mean(held) == pytest.approx(0.9, abs=0.04)
+
+
+def test_an_overconfident_net_is_cooled(model: mw.Model, texts: list[str]) -> None:
+    fresh = encoded(model, texts[3000:3600])
+    questions = calibration.single_slots(fresh, 500, np.random.default_rng(1))
+    bias = model.net.head.bias
+    before = calibration._slot_temperature(model.reader, questions)
+    weight = model.net.inputs.tok_embeddings.weight
+    with torch.no_grad():
+        norm = model.net.head.norm.weight
+        kept = norm.clone(), bias.clone()
+        norm.mul_(2)
+        bias.mul_(2)
+        after = calibration._slot_temperature(model.reader, questions)
+        norm.copy_(kept[0])
+        bias.copy_(kept[1])
+    assert weight is not None
+    assert after == pytest.approx(2 * before, rel=0.02)
+
+
+def test_variants_differ_in_length_alone(model: mw.Model, texts: list[str]) -> None:
+    (query, *_) = asked(model, [texts[3005] + " " + texts[3006]], 3, 1)
+    made = lengths.variants(query)
+    at = np.flatnonzero(~query.tokens.present)
+    before, after = query.tokens.values["id"][: at[0]], query.tokens.values["id"][at[-1] + 1 :]
+    for length, variant in enumerate(made, 1):
+        ids = variant.tokens.values["id"]
+        assert (~variant.tokens.present).sum() == length
+        assert list(itertools.chain(before, after)) == [*ids[: at[0]], *ids[at[0] + length :]]
