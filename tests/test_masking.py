@@ -26,7 +26,9 @@ def record(n: int, seed: int, absent: bool = False) -> Tokens:
 
 
 def batch(lengths: list[int], absent: bool = False) -> Batch:
-    return join([record(n, seed, absent) for seed, n in enumerate(lengths)], [seed * 977 + 5 for seed in range(len(lengths))])
+    return join(
+        [record(n, seed, absent) for seed, n in enumerate(lengths)], [seed * 977 + 5 for seed in range(len(lengths))]
+    )
 
 
 lengths = st.lists(st.integers(3, 60), min_size=1, max_size=8)
@@ -87,7 +89,9 @@ def test_boxes_are_longer_than_chance() -> None:
     made = batch([200] * 100)
     runs = {}
     for kind in ("random", "box"):
-        hidden = draw(made, MaskConfig(kind=kind, schedule="fixed", rate=0.2, box_mean=4.0), seed=0, step=0, decay=1.0).hidden
+        hidden = draw(
+            made, MaskConfig(kind=kind, schedule="fixed", rate=0.2, box_mean=4.0), seed=0, step=0, decay=1.0
+        ).hidden
         runs[kind] = hidden.sum() / (hidden[1:] & ~hidden[:-1]).sum()
     assert runs["random"] == pytest.approx(1.25, abs=0.1)
     assert runs["box"] > 2

@@ -28,7 +28,16 @@ def weights(folder: Path) -> str:
 
 
 def options(corpus: Path, out: Path, *more: str) -> list[str]:
-    return ["train", str(corpus), "--out", str(out), "--steps", str(STEPS), *more, *(a for s in SETTINGS for a in ("--set", s))]
+    return [
+        "train",
+        str(corpus),
+        "--out",
+        str(out),
+        "--steps",
+        str(STEPS),
+        *more,
+        *(a for s in SETTINGS for a in ("--set", s)),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +152,9 @@ def test_a_changed_corpus_cant_be_resumed(corpus: Path, tmp_path: Path, run: Run
 
 
 def test_a_loss_that_is_no_number_stops_with_the_records_at_fault(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(mw.RunError, match=r"the loss (is not a number|diverges) at step \d+ .* Worst records of that step: [0-9a-f]{16}"):
+    with pytest.raises(
+        mw.RunError, match=r"the loss (is not a number|diverges) at step \d+ .* Worst records of that step: [0-9a-f]{16}"
+    ):
         mw.train(corpus, out=tmp_path / "m", steps=400, settings=[*SETTINGS, "train.lr=1e6", "train.clip=1e9"])
 
 
@@ -201,7 +212,9 @@ def test_data_that_cant_be_trained_on(tmp_path: Path, run: Run) -> None:
 
 def test_standard_input_trains_and_resumes(corpus: Path, tmp_path: Path, run: Run) -> None:
     lines = "\n".join(corpus.read_text().splitlines()[:800])
-    done = run("train", "-", "--out", tmp_path / "m", "--steps", 10, *(a for s in SETTINGS for a in ("--set", s)), stdin=lines)
+    done = run(
+        "train", "-", "--out", tmp_path / "m", "--steps", 10, *(a for s in SETTINGS for a in ("--set", s)), stdin=lines
+    )
     assert done.returncode == 0, done.stderr
     assert mw.load(tmp_path / "m").about["data"]["paths"] == ["standard input"]
 

@@ -55,7 +55,7 @@ def _root(
 
 @app.command()
 def train(
-    data: Annotated[Optional[list[str]], typer.Argument(help="files, folders, or - for stdin")] = None,
+    data: Annotated[Optional[list[str]], typer.Argument(metavar="DATA", help="files, folders, or - for stdin")] = None,
     out: Annotated[str, typer.Option(help="the model folder to make")] = "",
     budget: Annotated[Optional[str], typer.Option(help="wall time for everything: 90s, 10m, 2h [10m]")] = None,
     steps: Annotated[Optional[int], typer.Option(help="train so many steps instead")] = None,
@@ -89,7 +89,7 @@ def train(
 
 @app.command()
 def plan(
-    data: Annotated[list[str], typer.Argument(help="files, folders, or - for stdin")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA", help="files, folders, or - for stdin")],
     budget: Annotated[str, typer.Option(help="90s, 10m, 2h")] = "10m",
     field: Field = None,
     record: Grain = None,

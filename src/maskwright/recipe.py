@@ -62,9 +62,9 @@ class Recipe:
             if isinstance(value, dict):
                 sections.append((name, value))
             else:
-                lines.append(f"{name} = {json.dumps(value)}")
+                lines.append(f"{name} = {_toml(value)}")
         for name, values in sections:
-            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
         return "\n".join(lines) + "\n"
 
     def write(self, path: Path) -> None:
@@ -84,6 +84,11 @@ class Recipe:
             raise RecipeError(f"{path}: no recipe there") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise RecipeError(f"{path}: not a recipe that this version reads: {error}") from None
+
+
+def _toml(value: Any) -> str:
+    """JSON's spelling, but for the one character that TOML wants escaped and JSON leaves."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def keys() -> dict[str, type]:

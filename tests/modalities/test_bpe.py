@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from maskwright.errors import DataError, ModelError
 from maskwright.modalities.bpe import SPECIALS, Vocabulary, suggested_size
 
-SAMPLES = ["def f(x):\n\treturn  x\n", "Grüße, 漢字 и кириллица 🎈", "a\r\nb\u00a0c\u200d\ufeff", " [MASK] [CLS]", "{mask}", "Ġ Ċ ▁ ##x"]
+SAMPLES = [
+    "def f(x):\n\treturn  x\n",
+    "Grüße, 漢字 и кириллица 🎈",
+    "a\r\nb\u00a0c\u200d\ufeff",
+    " [MASK] [CLS]",
+    "{mask}",
+    "Ġ Ċ ▁ ##x",
+]
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,9 @@ def test_no_record_sees_anothers_content() -> None:
     before = answers(made, batch(*records))
     cu = batch(*records).cu_seqlens
     for changed in range(len(records)):
-        others = [record(n, 100 + seed) if seed == changed else r for seed, (n, r) in enumerate(zip(LENGTHS, records, strict=True))]
+        others = [
+            record(n, 100 + seed) if seed == changed else r for seed, (n, r) in enumerate(zip(LENGTHS, records, strict=True))
+        ]
         after = answers(made, batch(*others))
         mine = np.zeros(cu[-1], dtype=bool)
         mine[cu[changed] : cu[changed + 1]] = True

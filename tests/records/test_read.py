@@ -101,7 +101,9 @@ def test_saved_datasets_of_one_and_of_several_splits(tmp_path: Path) -> None:
 
 def test_a_path_reaches_into_nested_records_and_a_row_is_a_group(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps({"id": 1, "turns": [{"text": "hi"}, {"text": "bye"}]}) + "\n" + json.dumps({"id": 2, "turns": []}))
+    path.write_text(
+        json.dumps({"id": 1, "turns": [{"text": "hi"}, {"text": "bye"}]}) + "\n" + json.dumps({"id": 2, "turns": []})
+    )
     records = list(read(Source(paths=(str(path),), field="turns[].text")))
     assert [r.value for r in records] == ["hi", "bye"]
     assert records[0].group == records[1].group

@@ -26,7 +26,10 @@ def test_the_rate_rises_stays_and_falls_to_nothing(steps: int, fall: int) -> Non
     config = TrainConfig(steps=steps, decay_from=min(fall, steps), warmup=10)
     rates = [rate(config, step) for step in range(steps)]
     assert all(0 <= r <= config.lr for r in rates)
-    assert all(a >= b - 1e-12 for a, b in zip(rates[max(10, config.decay_from) :], rates[max(10, config.decay_from) + 1 :], strict=False))
+    assert all(
+        a >= b - 1e-12
+        for a, b in zip(rates[max(10, config.decay_from) :], rates[max(10, config.decay_from) + 1 :], strict=False)
+    )
     assert decay(config, steps) == pytest.approx(0.0) or config.decay_from == steps
 
 

@@ -1,0 +1,74 @@
+"""A recipe is written, read and changed without loss; budgets are understood."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskwright.errors import RecipeError
+from maskwright.plan import Length, schedule, seconds, shape
+from maskwright.recipe import DataConfig, Recipe, keys, parsed
+
+
+@given(st.text(max_size=20), st.integers(1, 10**6), st.floats(1e-6, 1.0))
+def test_it_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, name: str, steps: int, lr: float) -> None:
+    recipe = Recipe(data=DataConfig(paths=(name, "b"))).with_settings([f"train.steps={steps}", f"train.lr={lr!r}"])
+    path = tmp_path_factory.mktemp("recipe") / "recipe.toml"
+    recipe.write(path)
+    assert Recipe.read(path) == recipe
+
+
+def test_every_key_can_be_set_to_its_own_value() -> None:
+    recipe = Recipe()
+    for key in keys():
+        section, name = key.split(".")
+        value = getattr(getattr(recipe, section), name)
+        assert recipe.with_settings([f"{key}={str(value).lower() if isinstance(value, bool) else value}"]) == recipe
+
+
+def test_settings_of_a_section_are_taken_together() -> None:
+    assert Recipe().with_settings(["net.width=96", "net.heads=6"]).net.width == 96
+    with pytest.raises(RecipeError, match="even multiple"):
+        Recipe().with_settings(["net.width=100", "net.heads=6"])
+    assert parsed(["train.keep_checkpoints=TRUE", "train.seed = 1e3"]) == {
+        "train.keep_checkpoints": True,
+        "train.seed": 1000,
+    }
+
+
+def test_a_recipe_of_another_version_is_named(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('modality = "text"\n')
+    with pytest.raises(RecipeError, match="not a recipe that this version reads"):
+        Recipe.read(tmp_path / "recipe.toml")
+
+
+@pytest.mark.parametrize(("budget", "value"), [("90s", 90), ("10m", 600), ("1.5h", 5400), ("10 min", 600), ("1d", 86400)])
+def test_budgets(budget: str, value: float) -> None:
+    assert seconds(budget) == value
+
+
+@pytest.mark.parametrize("budget", ["", "0", "soon", "-5m", "10", "5s", "m", "1e3s"])
+def test_budgets_that_make_no_sense(budget: str) -> None:
+    with pytest.raises(RecipeError, match="--budget"):
+        seconds(budget)
+
+
+def test_more_time_never_buys_a_smaller_net() -> None:
+    records = np.full(10_000, 60)
+    widths = []
+    for budget in (30, 120, 600, 3600, 36000):
+        net, config = shape(Length(float(budget)), records, 2)
+        widths.append(net.width * net.layers)
+        assert schedule(Length(float(budget)), net, config).look_every >= 1
+    assert widths == sorted(widths)
+
+
+def test_steps_and_tokens_ask_no_clock() -> None:
+    records = np.full(10_000, 60)
+    net, config = shape(Length(steps=500), records, 2)
+    assert schedule(Length(steps=500), net, config).steps == 500
+    assert schedule(Length(tokens=10 * config.batch_tokens), net, config).steps == 10
