@@ -1,9 +1,7 @@
 """What the benchmarks share: corpora cut in two by document, models trained on one part, and how a figure is printed.
 
-    python benchmarks/corpora.py --data DIR --work DIR [--corpora gesetze_de,code_python] [--budget 10m]
-
-trains the models that the other scripts look at. DIR/<corpus>.parquet has the columns `text` and `source`; documents
-whose hash falls in the last fifth are put aside as `WORK/<corpus>.test.parquet`, which no training run sees.
+DATA/<corpus>.parquet has the columns `text` and `source`; documents whose hash falls in the last fifth are put aside as
+`WORK/<corpus>.test.parquet`, which no training run sees. A model that isn't there yet is trained.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ import hashlib
 import json
 import platform
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +23,6 @@ import pyarrow.parquet as pq
 import maskwright as mw
 
 GROUPS = {"sgd_turns": "dialogue_id"}
-FIGURES = {"gesetze_de", "code_python", "peps_en", "sgd_turns"}
 
 
 @dataclass(frozen=True)
@@ -96,23 +92,3 @@ def report(claim: str, rows: list[dict[str, Any]]) -> None:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     machine = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
     print(json.dumps({"claim": claim, "rows": rows, "machine": machine, "torch": torch.__version__, "commit": commit}))
-
-
-def main() -> None:
-    options = parser(__doc__ or "", sorted(FIGURES)).parse_args()
-    rows = []
-    for corpus in corpora(options):
-        begun = time.monotonic()
-        about = model(corpus, options.budget).about
-        held = about["held_out"]
-        rows.append({
-            "corpus": corpus.name, "budget": options.budget, "seconds": about["trained"]["seconds"],
-            "wall_seconds": round(time.monotonic() - begun, 1), "bits_per_byte": round(held["bits_per_byte"], 4),
-            "floor_neighbours": round(held["floor_neighbours"], 4), "floor_frequency": round(held["floor_frequency"], 4),
-            "below_floor": round(1 - held["bits_per_byte"] / held["floor_neighbours"], 4), "top1": round(held["top1"], 4),
-        })  # fmt: skip
-    report("held-out bits a byte of a model of this budget, beside counting", rows)
-
-
-if __name__ == "__main__":
-    main()

@@ -18,7 +18,8 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_help_needs_neither_torch_nor_transformers() -> None:
-    code = "import sys; sys.argv = ['maskwright', '--help']\nimport maskwright.cli as c\ntry: c.main()\nexcept SystemExit: pass\n"
+    code = "import sys; sys.argv = ['maskwright', '--help']\nimport maskwright.cli as c\n"
+    code += "try: c.main()\nexcept SystemExit: pass\n"
     code += "print(sorted({'torch', 'transformers', 'pyarrow', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip().endswith("[]")

@@ -46,7 +46,7 @@ def test_the_fill_mask_pipeline_agrees(folder: Path, model: mw.Model) -> None:
     pipe = transformers.pipeline("fill-mask", model=str(folder), tokenizer=str(folder), top_k=3)
     theirs = pipe("I lost my [MASK] yesterday")
     slot = model.fill("I lost my[MASK] yesterday", top_k=3).slots[0]
-    assert [t["token_str"] for t in theirs][0].strip() == slot.tokens[0].strip()
+    assert theirs[0]["token_str"].strip() == slot.tokens[0].strip()
     assert pipe.tokenizer.mask_token == "[MASK]"
     assert pipe.tokenizer.model_max_length == 32
 

@@ -13,7 +13,7 @@ def tokens(n: int, seed: int) -> Tokens:
     rng = np.random.default_rng(seed)
     return Tokens(
         values={"id": rng.integers(0, 9, n)}, positions=np.arange(n)[:, None], kind=np.zeros(n, dtype=np.int64),
-        present=rng.random(n) < 0.9, maskable=np.ones(n, dtype=bool), unit=np.arange(n), where=np.zeros((n, 2), dtype=np.int64),
+        present=rng.random(n) < 0.9, maskable=np.ones(n, dtype=bool), unit=np.arange(n), where=np.zeros((n, 2), dtype=int),
     )  # fmt: skip
 
 

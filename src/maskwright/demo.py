@@ -130,7 +130,7 @@ def _show(model: Model, own: list[Doc], unseen: list[Doc], words: str, home: Pat
         f"\nHow good is a model of one minute? It guesses {held['top1']:.0%} of hidden tokens exactly ({held['top5']:.0%}"
         f" within five guesses) and needs {held['bits_per_byte']:.2f} bits for a byte of new docstrings; counting which"
         f" token stands between two neighbours needs {held['floor_neighbours']:.2f}, counting frequencies"
-        f" {held['floor_frequency']:.2f}. So it is {verdict} counting: it knows phrases, not facts. Ten minutes do much more.",
+        f" {held['floor_frequency']:.2f}. So it is {verdict} counting: it knows phrases, not facts. Ten minutes do more.",
         highlight=False, markup=False,
     )  # fmt: skip
     console.print(f'The model stays in {home}; try: maskwright fill {home} "Return the {{mask}} of the {{mask}}."',

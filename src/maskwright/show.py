@@ -127,7 +127,7 @@ def model(folder: Path) -> list[str]:
             f"  {about['modality']}, made by maskwright {about['version']}",
             f"  data: {', '.join(data['paths'])}: {data['records']:,} records, {data['bytes'] / 1e6:.2f} MB,"
             f" {data['duplicates']:,} duplicates left out, {data['held_out_records']:,} records held out",
-            f"  net: width {net['width']}, {net['layers']} layers, {net['heads']} heads; reads {net['length']} tokens at once",
+            f"  net: width {net['width']}, {net['layers']} layers, {net['heads']} heads, reads {net['length']} tokens",
             f"  weights of step {done['step']:,} of {done['steps']:,}; {done['seconds']:.0f} s;"
             f" data seen {done['epochs']} times",
             f"  {held_out_words(about['held_out'])}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from tests.nets.small import batch, net, record
 def naive(qkv: torch.Tensor, cu: np.ndarray, window: int) -> torch.Tensor:
     """(T, 3, H, D): attention record by record, with loops."""
     out = torch.empty(len(qkv), qkv.shape[2] * qkv.shape[3])
-    for a, b in zip(cu[:-1], cu[1:], strict=True):
+    for a, b in pairwise(cu):
         q, k, v = qkv[a:b].permute(1, 2, 0, 3)
         scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
         if window:

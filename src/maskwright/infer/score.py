@@ -32,7 +32,9 @@ def score(reader: Reader, records: Sequence[Tokens], keys: Sequence[int], passes
         for w, (start, end) in enumerate(zip(cuts.starts, cuts.ends, strict=True)):
             piece = tokens.take(slice(start, end))
             mine = cuts.owner[start:end] == w
-            for mask in cover(join([piece], [key]), max(len(piece), 1) if passes == ALL else int(passes)):
+            # A window of which a part is asked takes that part of the passes: targets lie as dense as in a whole one.
+            count = len(piece) if passes == ALL else -(-int(passes) * int(mine.sum()) // max(len(piece), 1))
+            for mask in cover(join([piece], [key]), max(count, 1)):
                 at = mask.target[mine[mask.target]]
                 if len(at):
                     questions.append(Question(piece, mask.hidden, at))
