@@ -25,7 +25,7 @@ def main() -> None:
     options = parser(__doc__ or "", ["gesetze_de", "code_python"]).parse_args()
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
-        made = model(corpus, options.budget)
+        made = model(corpus)
         rng = np.random.default_rng(0)
         documents: list[tuple[Any, Any, Any]] = []  # nats of the truth, its rank, nats of every value in order
         for texts in corpus.documents():

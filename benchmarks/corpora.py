@@ -11,6 +11,8 @@ import hashlib
 import json
 import platform
 import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 import maskwright as mw
@@ -32,6 +35,12 @@ class Corpus:
     test: Path
     model: Path
     group: str
+    budget: str
+
+    @property
+    def seconds(self) -> Path:
+        """What the command that trained the model took, from its start to its end."""
+        return self.model.with_suffix(".seconds")
 
     def documents(self) -> list[list[str]]:
         """The texts put aside, those of one document together."""
@@ -59,8 +68,8 @@ def part(data: Path, work: Path, name: str, budget: str) -> Corpus:
     """The two parts of a corpus, cut by the hash of the document."""
     work.mkdir(parents=True, exist_ok=True)
     corpus = Corpus(
-        name, work / f"{name}.train.parquet", work / f"{name}.test.parquet", work / f"{name}.{budget}",
-        GROUPS.get(name, "source"),
+        name, work / f"{name}.train.parquet", work / f"{name}.test.parquet", work / f"{name}-{budget}",
+        GROUPS.get(name, "source"), budget,
     )  # fmt: skip
     if not corpus.test.exists():
         table = pq.read_table(data / f"{name}.parquet")
@@ -71,10 +80,14 @@ def part(data: Path, work: Path, name: str, budget: str) -> Corpus:
     return corpus
 
 
-def model(corpus: Corpus, budget: str) -> mw.Model:
-    """The model of a corpus, trained when it isn't there yet."""
-    if not (corpus.model / "maskwright.json").exists():
-        mw.train(corpus.train, out=corpus.model, budget=budget, field="text", group=corpus.group)
+def model(corpus: Corpus) -> mw.Model:
+    """The model of a corpus, trained by the command when it isn't there yet; its wall time is kept beside it."""
+    if not corpus.seconds.exists():
+        command = [sys.executable, "-m", "maskwright", "train", corpus.train, "--out", corpus.model, "--field", "text",
+                   "--budget", corpus.budget, "--group", corpus.group]  # fmt: skip
+        begun = time.monotonic()
+        subprocess.run(command, check=True)
+        corpus.seconds.write_text(str(time.monotonic() - begun))
     return mw.load(corpus.model)
 
 

@@ -25,7 +25,7 @@ def main() -> None:
     options = arguments.parse_args()
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
-        made = model(corpus, options.budget)
+        made = model(corpus)
         tokens = [made.modality.encode(r) for texts in corpus.documents() for r in records_of(texts)]
         questions = calibration.single_slots(tokens, options.slots, np.random.default_rng(0))
         row: dict[str, Any] = {"corpus": corpus.name, "slots": len(questions), "temperature": made.calibration.slot}

@@ -16,10 +16,10 @@ def main() -> None:
     options = parser(__doc__ or "", ["gesetze_de", "code_python", "sgd_turns", "peps_en"]).parse_args()
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
-        about = model(corpus, options.budget).about
+        about = model(corpus).about
         held = about["held_out"]
         rows.append({
-            "corpus": corpus.name, "budget": options.budget, "seconds": about["trained"]["seconds"],
+            "corpus": corpus.name, "budget": options.budget, "seconds": round(float(corpus.seconds.read_text()), 1),
             "bits_per_byte": round(held["bits_per_byte"], 4), "floor_neighbours": round(held["floor_neighbours"], 4),
             "floor_frequency": round(held["floor_frequency"], 4),
             "below_floor": round(1 - held["bits_per_byte"] / held["floor_neighbours"], 4), "top1": round(held["top1"], 4),

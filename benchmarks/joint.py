@@ -26,7 +26,7 @@ def main() -> None:
     options = arguments.parse_args()
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
-        made = model(corpus, options.budget)
+        made = model(corpus)
         reader, rng = made.reader, np.random.default_rng(0)
         documents = []
         for texts in corpus.documents():

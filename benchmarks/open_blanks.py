@@ -23,7 +23,7 @@ def main() -> None:
     options = arguments.parse_args()
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
-        made = model(corpus, options.budget)
+        made = model(corpus)
         rng = np.random.default_rng(0)
         tokens = [made.modality.encode(r) for texts in corpus.documents() for r in records_of(texts)]
         share = options.spans // lengths.LONGEST

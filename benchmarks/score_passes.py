@@ -24,7 +24,7 @@ def main() -> None:
     options = arguments.parse_args()
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
-        made = model(corpus, options.budget)
+        made = model(corpus)
         rng = np.random.default_rng(0)
         documents = [made.modality.encode(r) for texts in corpus.documents() for r in records_of(texts)]
         long = [d for d in documents if len(d) >= 400]
