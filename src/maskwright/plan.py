@@ -36,9 +36,9 @@ LADDER = (
     # seconds of training from which a size pays, on a machine of 0.4 TFLOP/s; width, layers, heads, ff, batch tokens
     (0, 128, 3, 2, 192, 1024),
     (40, 128, 4, 2, 192, 2048),
-    (150, 192, 5, 3, 288, 2048),
-    (480, 256, 6, 4, 384, 4096),
-    (2400, 384, 8, 6, 576, 8192),
+    (300, 192, 4, 3, 288, 2048),
+    (1500, 256, 6, 4, 384, 4096),
+    (5400, 384, 8, 6, 576, 8192),
     (14400, 512, 12, 8, 768, 16384),
     (86400, 768, 16, 12, 1152, 32768),
 )
@@ -76,7 +76,7 @@ def shape(length: Length, records: Array, frame: int) -> tuple[NetConfig, TrainC
     """Net and batch for a run of this length on training records of so many tokens each (R,)."""
     worth = length.worth
     _, width, layers, heads, ff, batch = [rung for rung in LADDER if rung[0] <= worth][-1]
-    most, reach = 128 if worth < 480 else 256, 32
+    most, reach = 128 if worth < 300 else 256, 32
     while reach < min(int(np.quantile(records, 0.9)) + frame, most):
         reach *= 2
     net = NetConfig(width=width, layers=layers, heads=heads, ff=ff, length=reach)

@@ -141,7 +141,6 @@ class _Run:
                 self._take_up()
             if not self.recipe.data.paths:
                 raise RunError(f"{self.out}: nothing to resume there; name the data to train on")
-            _tune_allocator()
             torch.set_num_threads(self.recipe.train.threads or cores())
             modality, prepared = self._prepare(resume)
             parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
@@ -150,6 +149,7 @@ class _Run:
             torch.set_num_threads(self.recipe.train.threads)
             loop = self._loop(modality, prepared, parts, stop)
             self._place(prepared, loop, resume)
+            _tune_allocator()
             loop.run()
             return self._finish(loop, modality, prepared, parts)
 

@@ -29,7 +29,7 @@ _ROLES = {
 
 def suggested_size(corpus_bytes: int) -> int:
     """A vocabulary that grows as the root of the corpus, a multiple of 64 (LOG.md has the sweep behind it)."""
-    size = 2.4 * corpus_bytes**0.5
+    size = 1.5 * corpus_bytes**0.5
     return int(min(max(round(size / 64), 8), 512)) * 64
 
 
