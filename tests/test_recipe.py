@@ -16,7 +16,7 @@ from maskwright.recipe import DataConfig, Recipe, keys, parsed
 
 @given(st.text(max_size=20), st.integers(1, 10**6), st.floats(1e-6, 1.0))
 def test_it_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, name: str, steps: int, lr: float) -> None:
-    recipe = Recipe(data=DataConfig(paths=(name, "b"))).with_settings([f"train.steps={steps}", f"train.lr={lr!r}"])
+    recipe = Recipe(data=DataConfig(paths=(name, "b"))).with_values(parsed([f"train.steps={steps}", f"train.lr={lr!r}"]))
     path = tmp_path_factory.mktemp("recipe") / "recipe.toml"
     recipe.write(path)
     assert Recipe.read(path) == recipe
@@ -25,15 +25,15 @@ def test_it_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, name:
 def test_every_key_can_be_set_to_its_own_value() -> None:
     recipe = Recipe()
     for key in keys():
-        section, name = key.split(".")
-        value = getattr(getattr(recipe, section), name)
-        assert recipe.with_settings([f"{key}={str(value).lower() if isinstance(value, bool) else value}"]) == recipe
+        value = recipe[key]
+        setting = f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+        assert recipe.with_values(parsed([setting])) == recipe
 
 
 def test_settings_of_a_section_are_taken_together() -> None:
-    assert Recipe().with_settings(["net.width=96", "net.heads=6"]).net.width == 96
+    assert Recipe().with_values({"net.width": 96, "net.heads": 6}).net.width == 96
     with pytest.raises(RecipeError, match="even multiple"):
-        Recipe().with_settings(["net.width=100", "net.heads=6"])
+        Recipe().with_values({"net.width": 100, "net.heads": 6})
     assert parsed(["train.keep_checkpoints=TRUE", "train.seed = 1e3"]) == {
         "train.keep_checkpoints": True,
         "train.seed": 1000,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -46,14 +46,24 @@ class Recipe:
     train: TrainConfig = field(default_factory=TrainConfig)
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
-    def with_settings(self, settings: Sequence[str]) -> Recipe:
-        """`key=value` settings applied, all at once; raises RecipeError that names the nearest key."""
+    def __getitem__(self, key: str) -> Any:
+        """The value at "train.lr"."""
+        part: Any = self
+        for name in key.split("."):
+            part = getattr(part, name)
+        return part
+
+    def with_values(self, values: Mapping[str, Any]) -> Recipe:
+        """With {"train.lr": 3e-4, ...} put in, all at once."""
+        whole: dict[str, Any] = {}
         changed: dict[str, dict[str, Any]] = {}
-        for key, value in parsed(settings).items():
-            section, _, name = key.partition(".")
-            changed.setdefault(section, {})[name] = value
-        parts: dict[str, Any] = {name: replace(getattr(self, name), **new) for name, new in changed.items()}
-        return replace(self, **parts)
+        for key, value in values.items():
+            section, _, name = key.rpartition(".")
+            if section:
+                changed.setdefault(section, {})[name] = value
+            else:
+                whole[name] = value
+        return replace(self, **whole, **{name: replace(self[name], **new) for name, new in changed.items()})
 
     def to_toml(self) -> str:
         lines = []

@@ -6,15 +6,11 @@ its own configuration, and this file hands it over. Whatever happens, the folder
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +19,15 @@ import numpy as np
 import torch
 
 from maskwright import card, folder, modalities, plan
-from maskwright.errors import Interrupted, MaskwrightError, RecipeError, RunError
+from maskwright.errors import RecipeError, RunError
 from maskwright.files import clear_leftovers, locked, write_whole
 from maskwright.infer import calibration
 from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
 from maskwright.model import Model, load
 from maskwright.nets.encoder import MaskedNet
-from maskwright.recipe import DataConfig, Recipe, parsed
+from maskwright.process import Stop, keep_memory, stoppable
+from maskwright.recipe import Recipe, parsed
 from maskwright.records.read import Source
 from maskwright.records.split import Split, split
 from maskwright.tokens import Tokens
@@ -97,41 +94,39 @@ def train(
     for name, number in (("steps", steps), ("tokens", tokens)):
         if number is not None and number < 1:
             raise RecipeError(f"--{name} {number}: must be at least 1")
-    if budget:
+    if budget is not None:
         plan.seconds(budget)
-    given: dict[str, Any] = {
-        "paths": paths or None, "field": field, "group": group, "held_out": held_out, "record": record, "on_bad": on_bad,
-    }  # fmt: skip
-    asked = Recipe(data=DataConfig(**{name: value for name, value in given.items() if value is not None}))
-    if modality not in (None, "auto"):
-        modalities.modality(modality)
-        asked = replace(asked, modality=modality)
-    if tokenizer:
-        asked = replace(asked, tokenizer=replace(asked.tokenizer, path=tokenizer))
-    asked = asked.with_settings(settings)
-    if "train.steps" in parsed(settings):
+    given = {
+        "data.paths": paths or None, "data.field": field, "data.group": group, "data.held_out": held_out,
+        "data.record": record, "data.on_bad": on_bad, "tokenizer.path": tokenizer,
+        "modality": None if modality == "auto" else modality,
+    } | parsed(settings)  # fmt: skip
+    given = {key: value for key, value in given.items() if value is not None}
+    asked = Recipe().with_values(given)
+    modalities.modality(asked.modality)
+    if "train.steps" in given:
         steps = asked.train.steps
     asked = replace(asked, budget="" if steps or tokens else budget or DEFAULT_BUDGET)
     length = {"budget": budget, "steps": steps, "tokens": tokens}
-    run = _Run(Path(out), asked, given, settings, length, begun, watch or (lambda news: None))
+    run = _Run(Path(out), asked, given, length, begun, watch or (lambda news: None))
     try:
         return run.go(resume)
     except OSError as error:
-        raise RunError(f"{error.filename or out}: {error.strerror or error}") from None
+        where, what = error.filename or out, error.strerror or error
+        raise RunError(f"{where}: {what}; what was saved is whole: mend it, then go on with --resume") from None
 
 
 class _Run:
     def __init__(
-        self, out: Path, asked: Recipe, given: dict[str, Any], settings: Sequence[str], length: dict[str, Any],
-        begun: float, watch: Watcher,
-    ) -> None:  # fmt: skip
-        self.out, self.recipe, self.given, self.settings, self.length = out, asked, given, settings, length
+        self, out: Path, asked: Recipe, given: dict[str, Any], length: dict[str, Any], begun: float, watch: Watcher
+    ) -> None:
+        self.out, self.recipe, self.given, self.length = out, asked, given, length
         self.begun, self.watch = begun, watch
         self.checkpoints = out / CHECKPOINTS
 
     def go(self, resume: bool) -> Model:
         self._open(resume)
-        with locked(self.out), _signals() as stop:
+        with locked(self.out), stoppable() as stop:
             clear_leftovers(self.out)
             if resume and self._finished():
                 self.watch(News("done", words=f"{self.out}: finished already; nothing to do"))
@@ -149,8 +144,9 @@ class _Run:
             torch.set_num_threads(self.recipe.train.threads)
             loop = self._loop(modality, prepared, parts, stop)
             self._place(prepared, loop, resume)
-            _tune_allocator()
+            keep_memory()
             loop.run()
+            stop.at_once("stopped while calibrating; the same command with --resume goes on there")
             return self._finish(loop, modality, prepared, parts)
 
     # Before training
@@ -174,21 +170,13 @@ class _Run:
     def _take_up(self) -> None:
         """The recipe of the run that is there, with which repeated options must agree."""
         old = Recipe.read(self.out / RECIPE)
-        for name, value in self.given.items():
-            if value is not None and value != getattr(old.data, name):
-                self._disagree(f"data.{name}", value, getattr(old.data, name))
-        if self.length["budget"] and self.length["budget"] != old.budget:
-            self._disagree("budget", self.length["budget"], old.budget)
-        if self.length["steps"] and self.length["steps"] != old.train.steps:
-            self._disagree("train.steps", self.length["steps"], old.train.steps)
-        for key, value in parsed(self.settings).items():
-            section, name = key.split(".")
-            if value != getattr(getattr(old, section), name):
-                self._disagree(key, value, getattr(getattr(old, section), name))
+        again = self.given | {"budget": self.length["budget"], "train.steps": self.length["steps"]}
+        for key, value in again.items():
+            if value is not None and value != old[key]:
+                raise RunError(
+                    f"{self.out} was begun with {key} = {old[key]!r}, not {value!r}; leave the option out to go on"
+                )
         self.recipe = old
-
-    def _disagree(self, name: str, new: Any, old: Any) -> None:
-        raise RunError(f"{self.out} was begun with {name} = {old!r}, not {new!r}; leave the option out to go on")
 
     def _prepare(self, resume: bool) -> tuple[Modality, Prepared]:
         data = self.recipe.data
@@ -218,9 +206,8 @@ class _Run:
         left = plan.seconds(self.recipe.budget) - (time.monotonic() - self.begun) if self.recipe.budget else None
         length = plan.Length(left, self.length["steps"], self.length["tokens"])
         net, config = plan.shape(length, prepared.shards.lengths[parts.train], modality.frame_size)
-        config = replace(config, held_out=self.recipe.train.held_out)
-        new = replace(self.recipe, net=net, train=config).with_settings(self.settings)
-        new = replace(new, train=plan.schedule(length, new.net, new.train)).with_settings(self.settings)
+        new = replace(self.recipe, net=net, train=config).with_values(self.given)
+        new = replace(new, train=plan.schedule(length, new.net, new.train)).with_values(self.given)
         dtype = str(plan.dtype()).removeprefix("torch.") if new.train.dtype == "auto" else new.train.dtype
         threads = new.train.threads or cores()
         self.recipe = replace(new, train=replace(new.train, dtype=dtype, threads=threads))
@@ -260,7 +247,7 @@ class _Run:
 
     # Training
 
-    def _loop(self, modality: Modality, prepared: Prepared, parts: Split, stop: _Stop) -> Loop:
+    def _loop(self, modality: Modality, prepared: Prepared, parts: Split, stop: Stop) -> Loop:
         recipe, shards = self.recipe, prepared.shards
         self.watch(News("counting"))
         batches, tokens_a_byte = held_out_batches(
@@ -290,7 +277,7 @@ class _Run:
 
         def settled(config: TrainConfig) -> None:
             slots = recipe.calibration.slots
-            if "calibration.slots" not in parsed(self.settings):
+            if "calibration.slots" not in self.given:
                 slots = self._slots(net, batches)
             self.recipe = replace(self.recipe, train=config, calibration=calibration.CalibrationConfig(slots=slots))
             self.recipe.write(self.out / RECIPE)
@@ -298,7 +285,7 @@ class _Run:
         hooks = Hooks(line, keep, settled, lambda: stop.asked)
         loop = Loop(net, order, held, recipe.train, hooks, self.checkpoints, pace)
         loop.begun = self.begun
-        stop.patient = True
+        stop.politely()
         return loop
 
     def _slots(self, net: MaskedNet, batches: Sequence[Any]) -> int:
@@ -363,43 +350,3 @@ class _Run:
             "calibration": fitted.to_json() if fitted else None,
         }  # fmt: skip
         return about, card.text(about, self.recipe.modality, asdict(loop.net.config))
-
-
-class _Stop:
-    """Whether the user asked to stop; `patient` once there is something worth saving first."""
-
-    def __init__(self) -> None:
-        self.asked = self.patient = False
-
-    def __call__(self, number: int, frame: Any) -> None:
-        if self.asked or not self.patient:
-            raise Interrupted("stopped before the first step; the same command with --resume begins again")
-        self.asked = True
-
-
-@contextmanager
-def _signals() -> Iterator[_Stop]:
-    """Ctrl-C and SIGTERM ask to stop; the second time they mean it."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _tune_allocator() -> None:
-    """Large blocks are kept rather than given back to the system after every step (glibc only; measured in LOG.md)."""
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
-    except (OSError, AttributeError):
-        pass
-
-
-__all__ = ["MaskwrightError", "News", "train"]

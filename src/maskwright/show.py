@@ -99,13 +99,8 @@ def names(what: str) -> list[str]:
     if what == "keys":
         from maskwright.recipe import Recipe, keys
 
-        return [f"{key} = {_default(Recipe(), key)}" for key in keys()]
+        return [f"{key} = {json.dumps(Recipe()[key])}" for key in keys()]
     raise RecipeError(f"list {what}: choose one of {', '.join(kinds)}{nearest(what, kinds)}")
-
-
-def _default(recipe: Any, key: str) -> str:
-    section, name = key.split(".")
-    return json.dumps(getattr(getattr(recipe, section), name))
 
 
 def model(folder: Path) -> list[str]:
