@@ -136,7 +136,7 @@ def test_repeated_options_must_agree(corpus: Path, tmp_path: Path, run: Run) -> 
         assert words in refused.stderr
 
 
-def test_a_changed_corpus_cant_be_resumed(corpus: Path, tmp_path: Path, run: Run) -> None:
+def test_a_run_goes_on_with_the_data_that_it_began_with(corpus: Path, tmp_path: Path, whole: Path, run: Run) -> None:
     data = tmp_path / "data.txt"
     data.write_text(corpus.read_text())
     out = tmp_path / "run"
@@ -146,9 +146,27 @@ def test_a_changed_corpus_cant_be_resumed(corpus: Path, tmp_path: Path, run: Run
     process.send_signal(signal.SIGINT)
     process.wait()
     data.write_text(corpus.read_text() + "one more line\n")
-    refused = run("train", "--out", out, "--resume")
-    assert refused.returncode == 2
-    assert "can't go on exactly: data was" in refused.stderr
+    done = run("train", "--out", out, "--resume")
+    assert done.returncode == 0
+    assert "the data has changed since this run began" in done.stderr
+    assert weights(out) == weights(whole)
+
+
+def test_a_failed_start_leaves_nothing_in_the_way(corpus: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "small.txt").write_text("too\nsmall\n")
+    assert run("train", tmp_path / "small.txt", "--out", tmp_path / "m", "--steps", 5).returncode == 2
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_few_large_files_are_held_out_by_stretches(texts: list[str], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for number in range(4):
+        (tmp_path / "data" / f"{number}.md").write_text("\n".join(texts[number * 500 : number * 500 + 500]))
+    (tmp_path / "data" / "LICENSE").write_text("Do what you like.")
+    model = mw.train(tmp_path / "data", out=tmp_path / "m", steps=5, settings=SETTINGS)
+    assert model.about["data"]["records"] == 5
+    assert model.about["data"]["held_out_records"] >= 2
+    assert model.about["data"]["parted"] or model.about["data"]["held_out_records"] == 2
 
 
 def test_a_loss_that_is_no_number_stops_with_the_records_at_fault(corpus: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Parquet:
 
 class Jsonl:
     def __init__(self, path: Path) -> None:
-        self.file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (closed by close)
+        self.file = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 (closed by close)
 
     def add(self, rows: Sequence[Row]) -> None:
         self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -109,9 +109,14 @@ class Answers:
         return self.sink
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.sink.close()
-        for temporary, final in zip(self.temporaries, self.finals, strict=True):
+        try:
+            self.sink.close()
             if kind is None:
-                os.replace(temporary, final)
-            else:
+                for temporary, final in zip(self.temporaries, self.finals, strict=True):
+                    os.replace(temporary, final)
+        except Exception:
+            if kind is None:  # else what went wrong first is what the user should hear of
+                raise
+        finally:
+            for temporary in self.temporaries:
                 temporary.unlink(missing_ok=True)

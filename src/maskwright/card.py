@@ -45,6 +45,11 @@ def text(about: dict[str, Any], modality: str, net: dict[str, Any]) -> str:
         f"- Calibration: temperature {calibration['slot']} for one slot, {calibration['joint']} for whole completions."
         if calibration
         else "- Not calibrated yet: the run that writes this folder goes on.",
+        *(
+            []
+            if data["parted"]
+            else ["- Too few documents to part the held-out data: what chose the weights also calibrated them."]
+        ),
         "",
         "## Limits",
         "",

@@ -143,6 +143,7 @@ def fill(
             rows.append(row)
         return rows
 
+    answer([])  # an option that makes no sense is told once, not for every record
     _bulk(text, (field, record, on_bad), answer, out, as_json, show.filled, show.FILL_SCHEMA)
 
 
@@ -160,7 +161,7 @@ def score(
     """How strange a text is, in nats, in all and for each token; higher = stranger."""
     from maskwright import show
 
-    if passes != "all" and not passes.isdigit():
+    if passes != "all" and not (passes.isascii() and passes.isdigit() and int(passes)):
         raise QueryError(f"--passes {passes}: give a whole number above 0, or all")
     loaded = maskwright.load(model)
     count: int | str = passes if passes == "all" else int(passes)
@@ -258,7 +259,8 @@ def _bulk(
         for chunk in rows:
             count += len(chunk)
             for record, row in chunk:
-                lines = [json.dumps(_rounded(row), ensure_ascii=False)] if as_json else shown(record, row, alone)
+                named = row if alone else {"id": record.id, "source": record.source, **row}
+                lines = [json.dumps(_rounded(named), ensure_ascii=False)] if as_json else shown(record, row, alone)
                 print("\n".join(lines), flush=True)
     if skipped:
         say(f"skipped {len(skipped)} of {count + len(skipped)} records")
@@ -346,9 +348,9 @@ def main() -> None:
         result = app(args=arguments, prog_name="maskwright", standalone_mode=False)
         code = result if isinstance(result, int) else 0
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader went away: nobody is there to be told
+    except (BrokenPipeError, SystemExit) as error:  # typer exits with 1 where the reader went away, and nowhere else
+        code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code != 1 else 141
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
     except Interrupted as error:
         say(f"maskwright: {error}")
         code = 130

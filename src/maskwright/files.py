@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,9 +36,12 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Temporary files of a process that was killed while writing."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+    """Temporary files, and folders, of a process that was killed while writing."""
+    for path in [*folder.rglob(".*.tmp")]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

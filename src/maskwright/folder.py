@@ -51,7 +51,7 @@ def write(folder: Path, net: MaskedNet, modality: Modality, about: dict[str, Any
     files["model.safetensors"] = save_tensors(
         {n: t.detach().cpu().contiguous() for n, t in weights.items()}, {"format": "pt"}
     )
-    with TemporaryDirectory(prefix=".modality-", dir=folder) as made:
+    with TemporaryDirectory(prefix=".modality-", suffix=".tmp", dir=folder) as made:
         modality.save(Path(made), net.config.length)
         files |= {path.name: path.read_bytes() for path in Path(made).iterdir()}
     for name, data in files.items():

@@ -228,8 +228,8 @@ class Model:
             regions = self._read([(c.asked.tokens, c.asked, i) for c, i in places], lambda d: d.region(level)[0])
         slots = iter(
             Slot(
-                self.modality.label({n: v[0].cpu().numpy() for n, v in values.items()}),
-                [float(p) for p in log_probs[0].exp()],
+                self.modality.label({n: v[0][log_probs[0].isfinite()].cpu().numpy() for n, v in values.items()}),
+                [float(p) for p in log_probs[0][log_probs[0].isfinite()].exp()],
                 int(c.asked.tokens.where[i][0]),
                 None if region is None else self.modality.label({n: v.cpu().numpy() for n, v in region.items()}),
             )

@@ -77,7 +77,7 @@ def shape(length: Length, records: Array, frame: int) -> tuple[NetConfig, TrainC
     worth = length.worth
     _, width, layers, heads, ff, batch = [rung for rung in LADDER if rung[0] <= worth][-1]
     most, reach = 128 if worth < 300 else 256, 32
-    while reach < min(int(np.quantile(records, 0.9)) + frame, most):
+    while reach < min(int(np.quantile(records, 0.99)) + frame, most):
         reach *= 2
     net = NetConfig(width=width, layers=layers, heads=heads, ff=ff, length=reach)
     batch = max(min(batch, int(records.sum()) // 4), 256)

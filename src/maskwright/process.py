@@ -25,6 +25,7 @@ class Stop:
     def politely(self) -> None:
         """From here on the first request only sets `asked`; a second one means it."""
         self._patient = True
+        self._words = "stopped in the middle of a step; the same command with --resume goes on from the last checkpoint"
 
     def at_once(self, words: str) -> None:
         """From here on nobody looks at `asked`: a request ends the run with these words."""

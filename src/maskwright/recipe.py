@@ -7,6 +7,7 @@ and read. Knows nothing of how choices are made (`plan.py`) or used.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -138,7 +139,10 @@ def _parsed(key: str, value: str, kind: type) -> Any:
             return int(number)
         if kind is bool:
             return {"true": True, "false": False}[value.lower()]
-        return kind(value)
+        made = kind(value)
+        if kind is float and not math.isfinite(made):
+            raise ValueError
+        return made
     except (ValueError, OverflowError, KeyError):
         what = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "text")
         raise RecipeError(f"--set {key}={value}: {key} is {what}") from None

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from maskwright import card, folder, modalities, plan
-from maskwright.errors import RecipeError, RunError
+from maskwright.errors import DataError, RecipeError, RunError
 from maskwright.files import clear_leftovers, locked, write_whole
 from maskwright.infer import calibration
 from maskwright.infer.reader import Reader
@@ -38,7 +38,7 @@ from maskwright.training.loop import HeldOut, Hooks, Loop, Pace, bits
 from maskwright.training.prepare import Prepared, cores, fingerprint, prepare
 from maskwright.training.schedule import TrainConfig
 
-DEFAULT_BUDGET = "10m"
+DEFAULT_BUDGET, SLOTS = "10m", 2000
 CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
 
 
@@ -111,6 +111,9 @@ def train(
     run = _Run(Path(out), asked, given, length, begun, watch or (lambda news: None))
     try:
         return run.go(resume)
+    except (DataError, RecipeError):
+        run.leave_nothing()
+        raise
     except OSError as error:
         where, what = error.filename or out, error.strerror or error
         raise RunError(f"{where}: {what}; what was saved is whole: mend it, then go on with --resume") from None
@@ -129,6 +132,7 @@ class _Run:
         with locked(self.out), stoppable() as stop:
             clear_leftovers(self.out)
             if resume and self._finished():
+                self._clear()
                 self.watch(News("done", words=f"{self.out}: finished already; nothing to do"))
                 return load(self.out)
             planned = resume and (self.out / RECIPE).is_file()
@@ -137,7 +141,7 @@ class _Run:
             if not self.recipe.data.paths:
                 raise RunError(f"{self.out}: nothing to resume there; name the data to train on")
             torch.set_num_threads(self.recipe.train.threads or cores())
-            modality, prepared = self._prepare(resume)
+            modality, prepared = self._prepare(planned)
             parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
             if not planned:
                 self._plan(prepared, parts, modality)
@@ -148,6 +152,14 @@ class _Run:
             loop.run()
             stop.at_once("stopped while calibrating; the same command with --resume goes on there")
             return self._finish(loop, modality, prepared, parts)
+
+    def leave_nothing(self) -> None:
+        """Where nothing was begun, the folder is as it was: a corrected command finds no leftovers in its way."""
+        if not (self.out / RECIPE).exists() and not (self.out / folder.ABOUT).exists():
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            (self.out / ".lock").unlink(missing_ok=True)
+            if self.out.is_dir() and not any(self.out.iterdir()):
+                self.out.rmdir()
 
     # Before training
 
@@ -172,13 +184,13 @@ class _Run:
         old = Recipe.read(self.out / RECIPE)
         again = self.given | {"budget": self.length["budget"], "train.steps": self.length["steps"]}
         for key, value in again.items():
-            if value is not None and value != old[key]:
+            if value not in (None, 0, "auto") and value != old[key]:  # 0 and "auto" leave the choice to the run
                 raise RunError(
                     f"{self.out} was begun with {key} = {old[key]!r}, not {value!r}; leave the option out to go on"
                 )
         self.recipe = old
 
-    def _prepare(self, resume: bool) -> tuple[Modality, Prepared]:
+    def _prepare(self, planned: bool) -> tuple[Modality, Prepared]:
         data = self.recipe.data
         skipped = [0]
 
@@ -194,23 +206,30 @@ class _Run:
         held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
         modality = modalities.modality(self.recipe.modality)
         modality.configure(getattr(self.recipe, modality.section))
-        prepared = prepare(
-            source, held, modality, self.checkpoints / DATA, lambda what, n: self.watch(News(what, size=n)), resume
-        )
+        progress = lambda what, n: self.watch(News(what, size=n) if " " not in what else News("reading", words=what))  # noqa: E731
+        begun = planned and bool(list(self.checkpoints.glob("step-*.safetensors")))
+        prepared = prepare(source, held, modality, self.checkpoints / DATA, progress, begun)
         if skipped[0] > 5:
             self.watch(News("reading", words=f"skipped {skipped[0]} in all"))
         return modality, prepared
 
     def _plan(self, prepared: Prepared, parts: Split, modality: Modality) -> None:
         """Fills in what was not asked for; from here on the recipe says everything."""
-        left = plan.seconds(self.recipe.budget) - (time.monotonic() - self.begun) if self.recipe.budget else None
+        left = None
+        if self.recipe.budget:  # reading alone may have taken all of it: then the least is trained
+            left = max(plan.seconds(self.recipe.budget) - (time.monotonic() - self.begun), 1.0)
         length = plan.Length(left, self.length["steps"], self.length["tokens"])
         net, config = plan.shape(length, prepared.shards.lengths[parts.train], modality.frame_size)
         new = replace(self.recipe, net=net, train=config).with_values(self.given)
         new = replace(new, train=plan.schedule(length, new.net, new.train)).with_values(self.given)
         dtype = str(plan.dtype()).removeprefix("torch.") if new.train.dtype == "auto" else new.train.dtype
         threads = new.train.threads or cores()
-        self.recipe = replace(new, train=replace(new.train, dtype=dtype, threads=threads))
+        slots = new.calibration.slots or (0 if new.budget else SLOTS)
+        self.recipe = replace(
+            new,
+            train=replace(new.train, dtype=dtype, threads=threads),
+            calibration=calibration.CalibrationConfig(slots=slots),
+        )
         self.recipe.write(self.out / RECIPE)
 
     def _place(self, prepared: Prepared, loop: Loop, resume: bool) -> None:
@@ -276,9 +295,7 @@ class _Run:
             folder.write(self.out, net, modality, *self._about(loop, prepared, parts, seen, step, None))
 
         def settled(config: TrainConfig) -> None:
-            slots = recipe.calibration.slots
-            if "calibration.slots" not in self.given:
-                slots = self._slots(net, batches)
+            slots = recipe.calibration.slots or self._slots(net, batches)
             self.recipe = replace(self.recipe, train=config, calibration=calibration.CalibrationConfig(slots=slots))
             self.recipe.write(self.out / RECIPE)
 
@@ -318,9 +335,13 @@ class _Run:
                 f" ({seen['bits_per_byte']:.3f} bits a byte, {state.last['bits_per_byte']:.3f} at the end); those weights"
                 " are kept. More data, or a shorter run, would serve better."
             )))  # fmt: skip
-        if not self.recipe.train.keep_checkpoints:
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self._clear()
         return load(self.out)
+
+    def _clear(self) -> None:
+        recipe = Recipe.read(self.out / RECIPE)
+        if not recipe.train.keep_checkpoints:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def _held_out(self, modality: Modality, prepared: Prepared, parts: Split, name: str, most: int) -> list[Tokens]:
         """Pieces of a held-out part, as many as calibration can use."""
@@ -345,7 +366,8 @@ class _Run:
             "data": {
                 "paths": [Path(p).name if p != "-" else "standard input" for p in self.recipe.data.paths],
                 "records": prepared.records, "bytes": prepared.bytes, "duplicates": parts.duplicates,
-                "held_out_records": len(parts.held_out), "own_held_out": parts.own_held_out,
+                "held_out_records": len(np.unique(parts.held_out)), "own_held_out": parts.own_held_out,
+                "parted": parts.parted,
             },
             "calibration": fitted.to_json() if fitted else None,
         }  # fmt: skip

@@ -105,7 +105,7 @@ def names(what: str) -> list[str]:
 
 def model(folder: Path) -> list[str]:
     """A model folder, or a run on its way."""
-    lines = [f"{folder}: " + ("a run that is not finished" if (folder / "checkpoints").is_dir() else "a model")]
+    lines = [f"{folder}: " + ("a model" if _finished(folder) else "a run that is not finished")]
     metrics = folder / "metrics.jsonl"
     if metrics.is_file():
         looks = [json.loads(line) for line in metrics.read_text().splitlines() if '"held_out"' in line]
@@ -129,6 +129,11 @@ def model(folder: Path) -> list[str]:
             "  calibrated" if about["calibration"] else "  not calibrated yet",
         ]
     return lines
+
+
+def _finished(folder: Path) -> bool:
+    about = folder / "maskwright.json"
+    return about.is_file() and bool(json.loads(about.read_text()).get("finished"))
 
 
 def data(source: Source) -> list[str]:

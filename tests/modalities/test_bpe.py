@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,10 +71,31 @@ def test_words_begin_where_people_say(vocabulary: Vocabulary) -> None:
     assert {int(a) for a, fresh in zip(at, starts, strict=True) if fresh} >= {3, 5, 9, 14}
 
 
-def test_a_tokeniser_without_a_mask_is_refused(tmp_path: object) -> None:
-    from pathlib import Path
+def test_scripts_without_spaces_and_punctuation_break_words(vocabulary: Vocabulary) -> None:
+    text = "漢字。仮名, и слово"
+    ids = np.array(vocabulary.ids([text])[0])
+    starts = vocabulary.begins[ids].copy()
+    starts[1:] |= vocabulary.ends[ids[:-1]]
+    assert starts.sum() >= 7
+    cyrillic = np.array(vocabulary.ids(["слово"])[0])
+    assert not vocabulary.begins[cyrillic[1:]].any()
 
-    path = Path(str(tmp_path)) / "tokenizer.json"
+
+def test_a_tokeniser_that_loses_text_is_refused(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.train_from_iterator(
+        ["some words here"], trainers.WordPieceTrainer(special_tokens=list(SPECIALS), show_progress=False)
+    )
+    made.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ModelError, match="not byte-level: text doesn't come back from it exactly"):
+        Vocabulary.load(tmp_path)
+
+
+def test_a_tokeniser_without_a_mask_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
     path.write_text("{}")
     with pytest.raises(ModelError, match=r"tokenizer.json: not a readable tokenizer.json"):
         Vocabulary.load(path)

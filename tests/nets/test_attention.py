@@ -91,6 +91,25 @@ def test_company_moves_a_record_by_float_noise_only(dtype: torch.dtype, close: f
         assert (together - mean(alone[0])).abs().max() < close
 
 
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-3)])
+@torch.no_grad()
+def test_company_moves_a_total_of_nats_by_float_noise_only(dtype: torch.dtype, close: float) -> None:
+    made = net(dtype)
+    records = [record(n, seed) for seed, n in enumerate(LENGTHS)]
+
+    def totals(of: Batch) -> list[float]:
+        at = np.arange(len(of))
+        nll = made(of, at % 3 == 0, at).nll({"id": of.values["id"]}).double()
+        return [float(part.sum()) for part in nll.split(of.lengths.tolist())]
+
+    # What is hidden must not depend on company either: every record begins at a multiple of three here.
+    sizes = [n - n % 3 for n in LENGTHS]
+    records = [r.take(slice(0, n)) for r, n in zip(records, sizes, strict=True)]
+    whole = batch(*records)
+    for one, together in zip(records, totals(whole), strict=True):
+        assert totals(batch(one))[0] == pytest.approx(together, rel=close)
+
+
 def test_gradients_stay_inside_the_record() -> None:
     made = net()
     made.inputs.tok_embeddings.weight.requires_grad_(True)

@@ -110,6 +110,15 @@ def test_a_path_reaches_into_nested_records_and_a_row_is_a_group(tmp_path: Path)
     assert records[0].source != records[1].source
 
 
+def test_a_column_may_have_a_dot_and_the_first_rows_may_be_empty(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("review.text,stars\n,5\nvery good,4\n")
+    assert values(path) == values(path, field="review.text") == ["very good"]
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": null, "label": "x"}\n{"text": "a", "label": "y"}\n')
+    assert values(path, on_bad="skip") == ["a"]
+
+
 def test_group_names_what_belongs_together(tmp_path: Path) -> None:
     _jsonl(tmp_path / "a.jsonl")
     groups = [r.group for r in read(Source(paths=(str(tmp_path / "a.jsonl"),), group="who"))]
@@ -133,6 +142,7 @@ BAD = {
     "ragged.csv": (b"text,b\none,1\ntwo\n", "ragged.csv:3: ragged row: 1 fields where the header has 2"),
     "twins.csv": (b"a,a\n1,2\n", "two columns have one name"),
     "two.csv": (b"a,b\nx,y\n", "several columns hold text (a, b); name one with --field. Its columns: a, b"),
+    "surrogate.jsonl": (b'{"text": "\\ud800"}\n', "surrogate.jsonl:1: holds half a surrogate pair"),
     "none.csv": (b"a,b\n1,2\n", "no column holds text; name one with --field. Its columns: a, b"),
     "cut.parquet": (b"PAR1 and then nothing", "not a readable Parquet file"),
     "cut.arrow": (b"ARROW1 and then nothing", "not a readable Arrow file"),

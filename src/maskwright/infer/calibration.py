@@ -37,12 +37,12 @@ TOKENS_A_SLOT = 900
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationConfig:
-    slots: int = 2000
-    """single slots that the temperature is fitted on, and as many again for conformal levels"""
+    slots: int = 0
+    """single slots that the temperature is fitted on, and as many again for conformal levels; 0: what the budget allows"""
 
     def __post_init__(self) -> None:
-        if self.slots < 1:
-            raise RecipeError("calibration.slots must be at least 1")
+        if self.slots < 0:
+            raise RecipeError("calibration.slots must be at least 0")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.errors import QueryError
 from maskwright.infer.reader import Question, Reader
 from maskwright.infer.windows import around
 from maskwright.modalities.base import Asked
@@ -183,6 +184,8 @@ def _fill(reader: Reader, decodings: list[Decoding], config: DecodeConfig, choos
                     name = b"".join(a[d.blanks].tobytes() for a in new.tokens.values.values()) + new.left.tobytes()
                     if name not in grown or grown[name].log_prob < new.log_prob:
                         grown[name] = new
+            if d.beam[0].left.size and not grown:
+                raise QueryError("nothing at all can stand in this blank; write it without the space before it")
             if grown:
                 d.beam = sorted(grown.values(), key=lambda h: -h.log_prob)[: config.beam]
 

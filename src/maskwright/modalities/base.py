@@ -48,6 +48,9 @@ class Modality(Protocol):
     def configure(self, config: Any) -> None:
         """Takes its section of the recipe."""
 
+    def describe(self) -> Any:
+        """What it is, as JSON: with the same description and records, `fit` gives the same."""
+
     def claims(self, source: Source) -> tuple[float, str]:
         """How sure, in [0, 1], that it can read this, and why."""
 

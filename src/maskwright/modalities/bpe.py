@@ -7,6 +7,7 @@ back exactly, and special strings in data ("[MASK]") are ordinary text: only fra
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ _ROLES = {
     "mask": ("[MASK]", "<mask>"),
     "unk": ("[UNK]", "<unk>"),
 }
+
+
+_PROBES = (" a  B\n\tc", "Straße 漢字 🎈", "don't [MASK] ##x ▁y")
+"""what a tokeniser must give back as it was"""
 
 
 def suggested_size(corpus_bytes: int) -> int:
@@ -56,7 +61,7 @@ class Vocabulary:
         for token_id, added in tokenizer.get_added_tokens_decoder().items():
             self.special[token_id] |= added.special
         self.texts = self._bytes(known)
-        self.begins, self.ends = self._edges(known)
+        self.begins, self.ends = self._edges()
         self.spaced = np.array([text.startswith(b" ") for text in self.texts])
         self.absent = np.ones(self.size, dtype=bool)
         self.absent[list(known.values())] = False
@@ -85,7 +90,10 @@ class Vocabulary:
         if not path.is_file():
             raise ModelError(f"{path}: no tokeniser there; a tokenizer.json is needed")
         try:
-            return cls(Tokenizer.from_file(str(path)))
+            made = cls(Tokenizer.from_file(str(path)))
+            if any(made.text(made.ids([probe])[0]) != probe for probe in _PROBES):
+                raise ModelError("not byte-level: text doesn't come back from it exactly; use a byte-level BPE, or none")
+            return made
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from None
         except Exception as error:  # tokenizers raises plain Exception
@@ -93,7 +101,7 @@ class Vocabulary:
 
     def save(self, folder: Path, length: int) -> None:
         """tokenizer.json, and the tokenizer_config.json by which Hugging Face tools find the special tokens."""
-        self.tokenizer.save(str(folder / "tokenizer.json"))
+        (folder / "tokenizer.json").write_text(self.tokenizer.to_str(pretty=True), encoding="utf-8")
         config: dict[str, Any] = {f"{role}_token": name for role, name in self.names.items()}
         config |= {
             "model_max_length": length,
@@ -121,26 +129,38 @@ class Vocabulary:
         """What each id stands for, as bytes, without the tokeniser's own spelling of spaces and bytes."""
         texts = [b""] * self.size
         for token, token_id in known.items():
-            if all(c in _FROM_CHAR for c in token):
-                texts[token_id] = bytes(_FROM_CHAR[c] for c in token)
-            else:
-                texts[token_id] = token.replace("▁", " ").removeprefix("##").encode()
+            plain = all(c in _FROM_CHAR for c in token)  # an added token may be spelled in any characters
+            texts[token_id] = bytes(_FROM_CHAR[c] for c in token) if plain else token.encode()
         return texts
 
-    def _edges(self, known: dict[str, int]) -> tuple[Array, Array]:
+    def _edges(self) -> tuple[Array, Array]:
         """Whether a token always begins a new word, and whether what follows it always does."""
         begins, ends = np.ones(self.size, dtype=bool), np.ones(self.size, dtype=bool)
-        for token, token_id in known.items():
-            text = self.texts[token_id]
+        for token_id, text in enumerate(self.texts):
             if text and not self.special[token_id]:
-                begins[token_id] = not _in_word(text[0]) and not token.startswith("##")
-                ends[token_id] = not _in_word(text[-1])
+                begins[token_id] = not _continues(text, 0)
+                ends[token_id] = not _continues(text, -1)
         return begins, ends
 
 
-def _in_word(byte: int) -> bool:
-    """ASCII letters, digits, underscore, and every byte of a character beyond ASCII."""
-    return byte >= 0x80 or chr(byte).isalnum() or byte == ord("_")
+def _continues(text: bytes, end: int) -> bool:
+    """Whether the character at this end of a token may belong to the same word as the one beyond it.
+
+    Letters, digits, marks and underscores do, but not those of scripts that set no spaces: there a character is a word.
+    """
+    try:
+        char = text.decode()[end]
+    except UnicodeDecodeError:  # a part of a character: it begins a word where its first byte is one of Han or kana
+        return end == -1 or not 0xE3 <= text[0] <= 0xE9
+    if any(low <= ord(char) <= high for low, high in _UNSPACED):
+        return False
+    return char.isalnum() or char == "_" or unicodedata.category(char).startswith("M")
+
+
+_UNSPACED = (
+    (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF),  # Thai, Lao, Burmese, Khmer
+    (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF),  # kana, Han
+)  # fmt: skip
 
 
 def _byte_alphabet() -> dict[str, int]:

@@ -7,6 +7,7 @@ tools open what was trained here.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
@@ -69,6 +70,11 @@ class Text:
 
     def configure(self, config: TokenizerConfig) -> None:
         self.config = config
+
+    def describe(self) -> Any:
+        path = Path(self.config.path) if self.config.path else None
+        own = hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else self.config.path
+        return [self.name, self.config.size, own]
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -6,20 +6,21 @@ the group that they belong to. Knows nothing of files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from maskwright.errors import DataError, nearest
 
 
 class Picker:
-    """Fixed by the first row, then applied to all."""
+    """Fixed by the first rows, then applied to all."""
 
-    def __init__(self, name: str, first: dict[str, Any], field: str | None, group: str | None) -> None:
-        columns = list(first)
-        self.path = _parse(field) if field else _parse(_guess(name, first))
-        self.group = _parse(group) if group else None
+    def __init__(self, name: str, first: Sequence[dict[str, Any]], field: str | None, group: str | None) -> None:
+        columns = list(dict.fromkeys(column for row in first for column in row))
+        self.path = _parse(field or _guess(name, columns, first), columns)
+        self.group = _parse(group, columns) if group else None
         for option, path in (("--field", self.path), ("--group", self.group)):
-            if path and path[0][0] not in first:
+            if path and path[0][0] not in columns:
                 listed = ", ".join(columns)
                 raise DataError(
                     f"{name}: no column {path[0][0]!r} for {option}{nearest(path[0][0], columns)}; it has: {listed}"
@@ -32,21 +33,28 @@ class Picker:
                 name = _spell(self.path)
                 what = "is missing" if value is None else f"holds {type(value).__name__}, not text"
                 raise DataError(f"{where}: field {name!r} {what}; mend it, name another with --field, or --on-bad skip")
-        group = where
-        if self.group:
-            group = str(_reach(row, self.group, where)[0])
-        return values, group
+            if not _is_unicode(value):
+                raise DataError(f"{where}: holds half a surrogate pair, which is no character; mend it, or --on-bad skip")
+        named = _reach(row, self.group, where) if self.group else []
+        return values, where if not named or named[0] is None else str(named[0])
 
 
-def _guess(name: str, row: dict[str, Any]) -> str:
-    if isinstance(row.get("text"), str):
+def _guess(name: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+    if "text" in columns:
         return "text"
-    strings = [column for column, value in row.items() if isinstance(value, str) and not _is_number(value)]
-    if len(strings) == 1:
-        return strings[0]
-    listed = ", ".join(row)
-    why = "no column holds text" if not strings else f"several columns hold text ({', '.join(strings)})"
-    raise DataError(f"{name}: {why}; name one with --field. Its columns: {listed}")
+    texts = [c for c in columns if any(isinstance(row.get(c), str) and not _is_number(row[c]) for row in rows)]
+    if len(texts) == 1:
+        return texts[0]
+    why = "no column holds text" if not texts else f"several columns hold text ({', '.join(texts)})"
+    raise DataError(f"{name}: {why}; name one with --field. Its columns: {', '.join(columns)}")
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_number(value: str) -> bool:
@@ -58,8 +66,13 @@ def _is_number(value: str) -> bool:
     return True
 
 
-def _parse(path: str) -> list[tuple[str, bool]]:
-    """'turns[].text' -> [("turns", True), ("text", False)]: a name, and whether its value is a list to walk."""
+def _parse(path: str, columns: Sequence[str]) -> list[tuple[str, bool]]:
+    """'turns[].text' -> [("turns", True), ("text", False)]: a name, and whether its value is a list to walk.
+
+    A column whose own name has a dot is taken as it is.
+    """
+    if path in columns:
+        return [(path, False)]
     return [(part.removesuffix("[]"), part.endswith("[]")) for part in path.split(".")]
 
 

@@ -10,6 +10,7 @@ UTF-8 file (source code) give a record a file; rows of tables stay rows. Knows n
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ from maskwright.errors import DataError
 from maskwright.records import tables, texts
 from maskwright.records.fields import Picker
 
+FIRST_ROWS = 100
+"""of a table, by which its text column is told"""
 SKIPPED_FOLDERS = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints"}
 
 
@@ -87,6 +90,7 @@ def stamp(source: Source) -> list[list[Any]]:
 def _path(path: str, source: Source) -> Iterator[Record]:
     bad = _Bad(source)
     if path == "-":
+        _no_columns("standard input", source)
         yield from _lines_or_files("standard input", sys.stdin.buffer, source, "line", bad)
         return
     where = Path(path)
@@ -94,7 +98,7 @@ def _path(path: str, source: Source) -> Iterator[Record]:
         raise DataError(f"{path}: no such file or folder")
     if where.is_dir():
         if tables.is_saved_dataset(where):
-            yield from _rows(path, tables.saved_dataset(where), source, bad)
+            yield from _rows(path, tables.saved_dataset(where, bad), source, bad)
             return
         for name in _files(where):
             yield from _file(name, source, bad, in_folder=True)
@@ -103,21 +107,27 @@ def _path(path: str, source: Source) -> Iterator[Record]:
 
 
 def _file(path: Path, source: Source, bad: _Bad, in_folder: bool) -> Iterator[Record]:
-    kind = tables.kind_of(path)
+    kind, name = tables.kind_of(path), os.fsencode(path).decode("utf-8", "backslashreplace")
     if kind == "jsonl":
-        yield from _rows(str(path), tables.jsonl(path, bad), source, bad)
+        yield from _rows(name, tables.jsonl(path, bad), source, bad)
     elif kind in ("csv", "tsv"):
-        yield from _rows(str(path), tables.delimited(path, "," if kind == "csv" else "\t", bad), source, bad)
+        yield from _rows(name, tables.delimited(path, "," if kind == "csv" else "\t", bad), source, bad)
     elif kind == "parquet":
-        yield from _rows(str(path), tables.parquet(path), source, bad)
+        yield from _rows(name, tables.parquet(path, bad), source, bad)
     elif kind == "arrow":
-        yield from _rows(str(path), tables.arrow(path), source, bad)
+        yield from _rows(name, tables.arrow(path, bad), source, bad)
     else:
-        if source.field and not in_folder:
-            raise DataError(f"{path}: --field {source.field} names a column, but this is plain text")
+        if not in_folder:
+            _no_columns(name, source)
         grain = "line" if kind == "txt" and not in_folder else "file"
-        with bad.guarding(str(path)), tables.opened(path) as stream:
-            yield from _lines_or_files(str(path), stream, source, grain, bad)
+        with bad.guarding(name), tables.opened(path) as stream:
+            yield from _lines_or_files(name, stream, source, grain, bad)
+
+
+def _no_columns(name: str, source: Source) -> None:
+    for option, value in (("--field", source.field), ("--group", source.group)):
+        if value:
+            raise DataError(f"{name}: {option} {value} names a column, but this is plain text; give a table as a file")
 
 
 def _lines_or_files(name: str, stream: Any, source: Source, grain: str, bad: _Bad) -> Iterator[Record]:
@@ -127,9 +137,14 @@ def _lines_or_files(name: str, stream: Any, source: Source, grain: str, bad: _Ba
 
 
 def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad) -> Iterator[Record]:
-    picker: Picker | None = None
-    for row, at in rows:
-        picker = picker or Picker(name, row, source.field, source.group)
+    first = list(itertools.islice(rows, FIRST_ROWS))
+    try:
+        picker = Picker(name, [row for row, _ in first], source.field, source.group) if first else None
+    except DataError as error:
+        bad(str(error))
+        return
+    for row, at in itertools.chain(first, rows):
+        assert picker is not None
         where = f"{name}:{at}"
         try:
             values, group = picker.pick(row, where)
@@ -174,5 +189,9 @@ def records_of(values: str | Record | Iterable[Any], name: str = "input") -> lis
         record = value if isinstance(value, Record) else Record(value, f"{name}[{number}]", f"{name}[{number}]")
         if not isinstance(record.value, str):
             raise DataError(f"{record.source}: expected text, got {type(record.value).__name__}")
+        try:
+            record.value.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{record.source}: holds half a surrogate pair, which is no character") from None
         out.append(replace(record, group=record.group or record.source))
     return out

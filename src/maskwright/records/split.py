@@ -29,6 +29,11 @@ class Split:
     own_held_out: bool = False
 
     @property
+    def parted(self) -> bool:
+        """Whether the parts differ; there were too few groups to part where they don't."""
+        return not np.array_equal(self.held["fit"], self.held["level"])
+
+    @property
     def held_out(self) -> Array:
         return np.concatenate([self.held[part] for part in PARTS])
 

@@ -90,6 +90,7 @@ def delimited(path: Path, separator: str, bad: Report) -> Rows:
                 row = next(reader, None)
             except csv.Error as error:
                 bad(f"{path}:{reader.line_num}: not {path.suffix.lstrip('.')}: {error}")
+                begun = reader.line_num + 1
                 continue
             if row is None:
                 return
@@ -112,30 +113,23 @@ def delimited(path: Path, separator: str, bad: Report) -> Rows:
 def _text_lines(path: Path, stream: Any, bad: Report) -> Iterator[str]:
     for number, raw in enumerate(stream, 1):
         line = decoded(raw, f"{path}:{number}", bad, mark=number == 1)
-        if line is not None:
-            yield line
+        yield "\n" if line is None else line  # a line that was skipped still counts
 
 
-def parquet(path: Path) -> Rows:
-    try:
-        file = pq.ParquetFile(path)
-        yield from _batches(file.iter_batches(batch_size=1024))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+def parquet(path: Path, bad: Report) -> Rows:
+    with Guard(str(path), bad, "not a readable Parquet file"):
+        yield from _batches(pq.ParquetFile(path).iter_batches(batch_size=1024))
 
 
-def arrow(path: Path) -> Rows:
+def arrow(path: Path, bad: Report) -> Rows:
     """An Arrow file in either of its framings, file or stream."""
-    with pa.memory_map(str(path)) as source:
+    with Guard(str(path), bad, "not a readable Arrow file"), pa.memory_map(str(path)) as source:
         try:
             reader = pa.ipc.open_file(source)
             batches: Iterable[Any] = (reader.get_batch(i) for i in range(reader.num_record_batches))
         except pa.ArrowInvalid:
             source.seek(0)
-            try:
-                batches = pa.ipc.open_stream(source)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise DataError(f"{path}: not a readable Arrow file: {str(error).splitlines()[0]}") from None
+            batches = pa.ipc.open_stream(source)
         yield from _batches(batches)
 
 
@@ -154,14 +148,14 @@ def is_saved_dataset(folder: Path) -> bool:
     )
 
 
-def saved_dataset(folder: Path) -> Rows:
+def saved_dataset(folder: Path, bad: Report) -> Rows:
     """A saved `datasets` folder; of a dictionary of splits, all of them, in its order."""
     index = folder / "dataset_dict.json"
     if index.is_file():
         for split in json.loads(index.read_text())["splits"]:
-            for row, at in saved_dataset(folder / split):
+            for row, at in saved_dataset(folder / split, bad):
                 yield row, f"{split}/{at}"
         return
     for file in json.loads((folder / "state.json").read_text())["_data_files"]:
-        for row, at in arrow(folder / file["filename"]):
+        for row, at in arrow(folder / file["filename"], bad):
             yield row, f"{file['filename']} {at}"

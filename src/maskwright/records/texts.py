@@ -73,17 +73,15 @@ def decoded(raw: bytes, name: str, bad: Report, offset: int = 0, mark: bool = Tr
 class Guard:
     """Turns what a damaged file raises while it is read into one line that names it."""
 
-    def __init__(self, name: str, bad: Report) -> None:
-        self.name, self.bad = name, bad
+    def __init__(self, name: str, bad: Report, words: str = "can't be read") -> None:
+        self.name, self.bad, self.words = name, bad, words
 
     def __enter__(self) -> Guard:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
-        if isinstance(error, (pa.ArrowInvalid, pa.ArrowTypeError, OSError, EOFError, zlib.error)) and not isinstance(
-            error, BrokenPipeError
-        ):
+        if isinstance(error, (pa.ArrowException, OSError, EOFError, zlib.error)) and not isinstance(error, BrokenPipeError):
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self.bad(f"{self.name}: can't be read: {said}")
+            self.bad(f"{self.name}: {self.words}: {said}")
             return True
         return False

@@ -39,7 +39,7 @@ def write(folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, 
 
 
 def latest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The newest whole checkpoint: its tensors and facts; None where there is none."""
+    """The newest whole checkpoint: its tensors and facts; None where there is none. Raises RunError where none is whole."""
     for path in reversed(_all(folder)):
         try:
             with safe_open(path, framework="pt") as file:
@@ -47,6 +47,8 @@ def latest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
                 return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (no iterator)
         except (SafetensorError, KeyError, OSError, json.JSONDecodeError):
             continue  # damaged from outside: the one before it is as good a start
+    if _all(folder):
+        raise RunError(f"{folder}: no checkpoint there can be read; remove the folder to begin again")
     return None
 
 

@@ -6,6 +6,7 @@ a shuffled order; long records are cut into pieces that the net can read at once
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,8 +68,14 @@ class Order:
         self._first: list[int] = [0]
         """the first step of every epoch that is known"""
         self._epoch: tuple[int, Pieces, Array] | None = None
+        self._one = threading.RLock()
+        """steps are prepared on a thread of their own"""
 
     def pieces(self, step: int) -> Pieces:
+        with self._one:
+            return self._pieces(step)
+
+    def _pieces(self, step: int) -> Pieces:
         epoch = 0
         while True:
             if epoch + 1 >= len(self._first):
@@ -82,9 +89,10 @@ class Order:
 
     def epochs(self, step: int) -> float:
         """How often the data has been seen when `step` begins."""
-        self.pieces(step)
-        epoch = int(np.searchsorted(self._first, step, side="right")) - 1
-        return epoch + (step - self._first[epoch]) / (self._first[epoch + 1] - self._first[epoch])
+        with self._one:
+            self._pieces(step)
+            epoch = int(np.searchsorted(self._first, step, side="right")) - 1
+            return epoch + (step - self._first[epoch]) / (self._first[epoch + 1] - self._first[epoch])
 
     def __call__(self, step: int, config: TrainConfig) -> tuple[Batch, Mask, Pieces]:
         pieces = self.pieces(step)

@@ -48,32 +48,46 @@ class Prepared:
 
 
 def prepare(
-    source: Source, held_out: Source | None, modality: Modality, folder: Path, progress: Progress, resume: bool
+    source: Source, held_out: Source | None, modality: Modality, folder: Path, progress: Progress, begun: bool = False
 ) -> Prepared:
-    """Fits the modality and tokenises everything into `folder`; or, to resume, takes up what stands there already."""
-    stamps = [stamp(source), stamp(held_out) if held_out else []]
+    """Fits the modality and tokenises everything into `folder`, or takes up what an earlier try left there.
+
+    A run that has `begun` goes on with the tokens that it began with, whatever has become of the files; before that they
+    are used again where options and files are the same.
+    """
     note = folder / "prepared.json"
-    if resume and note.is_file() and Shards.ready(folder):
+    made = {"modality": modality.describe(), "sources": [_described(source), _described(held_out)]}
+    if note.is_file() and Shards.ready(folder):
         known = json.loads(note.read_text())
-        if known["stamps"] == stamps:
+        if begun or (known["made"] == made and "-" not in source.paths):
+            if known["made"] != made:
+                progress("the data has changed since this run began; it goes on with what it read then", 0)
             modality.load(folder)
             return _prepared(folder, known)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     source = _spooled(source, folder)
-    records, size, sample = _sampled(source, progress)
+    records, few, size, sample = _sampled(source, progress)
     progress("tokeniser", 0)
     modality.fit(sample, size)
     del sample
     modality.save(folder, 0)
     writer = Writer(folder, modality.columns)
-    _tokenise(_stretched(read(source), records), modality, writer, progress)
-    known = {"stamps": stamps, "records": records, "bytes": size, "train": len(writer.lengths)}
+    whole = read(source) if source.group or not few else _stretched(read(source), size)
+    _tokenise(whole, modality, writer, progress)
+    known = {"made": made, "records": records, "bytes": size, "train": len(writer.lengths)}
     if held_out:
         _tokenise(read(held_out), modality, writer, progress)
     writer.close()
     write_whole(note, json.dumps(known).encode())
     return _prepared(folder, known)
+
+
+def _described(source: Source | None) -> list[Any]:
+    """Options and files: where equal, reading again would give the same records."""
+    if source is None:
+        return []
+    return [list(source.paths), source.field, source.group, source.grain, source.on_bad, stamp(source)]
 
 
 def _prepared(folder: Path, known: dict[str, Any]) -> Prepared:
@@ -102,16 +116,20 @@ def _spooled(source: Source, folder: Path) -> Source:
     spool = folder / "stdin.jsonl"
     with open(spool, "w", encoding="utf-8") as file:
         for record in read(source):
-            file.write(json.dumps({"text": record.value, "source": record.source}) + "\n")
-    return Source(paths=(str(spool),), field="text", on_bad=source.on_bad, report=source.report)
+            file.write(json.dumps({"text": record.value, "group": record.group}) + "\n")
+    return Source(paths=(str(spool),), field="text", group="group", on_bad=source.on_bad, report=source.report)
 
 
-def _sampled(source: Source, progress: Progress) -> tuple[int, int, list[Record]]:
-    """Counts everything, and keeps records whose hash is low: an even sample that depends on content alone."""
+def _sampled(source: Source, progress: Progress) -> tuple[int, bool, int, list[Record]]:
+    """Counts records and bytes, says whether there are few groups, and keeps records whose hash is low: an even sample
+    that depends on content alone."""
     threshold, kept, held, size, count = 1 << 64, [], 0, 0, 0
+    groups: set[str] = set()
     for record in read(source):
         n = len(record.value.encode())
         count, size = count + 1, size + n
+        if len(groups) < STRETCHES:
+            groups.add(record.group)
         if record.key < threshold:
             kept.append((record.key, n, record))
             held += n
@@ -121,23 +139,21 @@ def _sampled(source: Source, progress: Progress) -> tuple[int, int, list[Record]
                 held = sum(item[1] for item in kept)
         if count % 256 == 0:
             progress("reading", size)
-    return count, size, [record for _, _, record in kept]
+    return count, len(groups) < STRETCHES, size, [record for _, _, record in kept]
 
 
-def _stretched(records: Iterable[Record], count: int) -> Iterator[Record]:
-    """A single record is cut into stretches, or nothing could be held out of it."""
-    if count > 1:
-        yield from records
-        return
+def _stretched(records: Iterable[Record], size: int) -> Iterator[Record]:
+    """A few large records are cut into stretches, or there would be nothing of the right size to hold out."""
+    step = max(size // STRETCHES, 200)
     for record in records:
-        step = max(len(record.value) // STRETCHES, 200)
-        begin = 0
-        while begin < len(record.value):
-            end = record.value.find("\n", begin + step) + 1 or len(record.value)
+        text, begin = record.value, 0
+        while begin < len(text):
+            end = text.find("\n", begin + step) + 1 or len(text)
             if end - begin > 3 * step:
                 end = begin + step
-            at = f"{record.source}[{begin}:{end}]"
-            yield Record(record.value[begin:end], at, at)
+            whole = begin == 0 and end == len(text)
+            at = record.source if whole else f"{record.source}[{begin}:{end}]"
+            yield Record(text[begin:end], at, record.group if whole else at)
             begin = end
 
 
