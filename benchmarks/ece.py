@@ -29,8 +29,7 @@ def main() -> None:
         tokens = [made.modality.encode(r) for texts in corpus.documents() for r in records_of(texts)]
         questions = calibration.single_slots(tokens, options.slots, np.random.default_rng(0))
         row: dict[str, Any] = {"corpus": corpus.name, "slots": len(questions), "temperature": made.calibration.slot}
-        for name, temperature in (("before", 1.0), ("after", made.calibration.slot)):
-            sure, right = answers(made, questions, temperature)
+        for name, (sure, right) in answers(made, questions).items():
             bins = np.array_split(np.argsort(sure), BINS)
             error = sum(len(b) * abs(sure[b].mean() - right[b].mean()) for b in bins) / len(sure)
             row |= {f"ECE {name}": round(float(error), 4), "top-1": round(float(right.mean()), 4)}
@@ -38,17 +37,20 @@ def main() -> None:
     report("expected calibration error of single slots", rows)
 
 
-def answers(made: Any, questions: list[Any], temperature: float) -> tuple[Any, Any]:
-    """(n,) probability of the likeliest token, and whether it stood there."""
+def answers(made: Any, questions: list[Any]) -> dict[str, Any]:
+    """Before and after calibration: (n,) probability of the likeliest token, and whether it stood there."""
+    temperatures = {"before": 1.0, "after": made.calibration.slot}
 
     def answer(distribution: Any, members: list[int], rows: Any) -> list[Any]:
         asked = [(Asked(questions[m].tokens, None), int(questions[m].at[0])) for m in members]
-        found = made.modality.restrict(distribution.tempered(temperature), asked).candidates(1)
         truth = np.array([questions[m].tokens.values["id"][questions[m].at[0]] for m in members])
-        return list(zip(found[1][:, 0].exp().tolist(), found[0]["id"][:, 0].numpy() == truth, strict=True))
+        found = [made.modality.restrict(distribution.tempered(t), asked).candidates(1) for t in temperatures.values()]
+        return list(
+            zip(*[zip(p[:, 0].exp().tolist(), v["id"][:, 0].numpy() == truth, strict=True) for v, p in found], strict=True)
+        )
 
-    sure, right = np.array(made.reader.ask(questions, answer), dtype=float).T
-    return sure, right
+    both = np.array(made.reader.ask(questions, answer), dtype=float)
+    return {name: both[:, i].T for i, name in enumerate(temperatures)}
 
 
 if __name__ == "__main__":

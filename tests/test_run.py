@@ -249,3 +249,17 @@ def test_own_held_out_data(corpus: Path, texts: list[str], tmp_path: Path) -> No
     model = mw.train(corpus, out=tmp_path / "m", held_out=str(tmp_path / "mine.txt"), steps=10, settings=SETTINGS)
     assert model.about["data"]["held_out_records"] == 100
     assert model.about["data"]["own_held_out"]
+
+
+def test_overfitting_is_said_out_loud_and_the_best_weights_are_kept(texts: list[str], tmp_path: Path) -> None:
+    (tmp_path / "small.txt").write_text("\n".join(" ".join(t.split()) for t in texts[:250]))
+    said: list[str] = []
+    model = mw.train(
+        tmp_path / "small.txt", out=tmp_path / "m", steps=500, watch=lambda news: said.append(news.words),
+        settings=[*SETTINGS, "train.lr=2e-2", "train.weight_decay=0", "mask.rate=0.15", "train.held_out=0.3"],
+    )  # fmt: skip
+    assert any("overfitting: held-out data was predicted best at step" in words for words in said)
+    assert model.about["trained"]["step"] < 500
+    looks = [json.loads(line) for line in (tmp_path / "m" / "metrics.jsonl").read_text().splitlines() if "held_out" in line]
+    best = min(looks, key=lambda line: line["held_out"]["nats"])
+    assert model.about["trained"]["step"] == best["step"]
