@@ -139,7 +139,7 @@ def test_repeated_options_must_agree(corpus: Path, tmp_path: Path, run: Run) -> 
 def test_a_run_goes_on_with_the_data_that_it_began_with(corpus: Path, tmp_path: Path, whole: Path, run: Run) -> None:
     data = tmp_path / "data.txt"
     data.write_text(corpus.read_text())
-    out = tmp_path / "run"
+    out = tmp_path / "elsewhere"
     process = subprocess.Popen([sys.executable, "-m", "maskwright", *options(data, out)], stderr=subprocess.DEVNULL)
     while not (out / "metrics.jsonl").exists() or not (out / "metrics.jsonl").stat().st_size:
         time.sleep(0.02)

@@ -286,7 +286,7 @@ def _records(
     if text != "-" and not os.path.exists(text):
         if kind_of(Path(text)) and not any(c.isspace() for c in text):
             raise DataError(f"{text}: no such file (a text of that name can be piped in with -)")
-        return iter([Record(text, "text", "text")]), True
+        return iter([Record(text, "text")]), True
     return read(Source(paths=(text,), field=field, grain=grain, on_bad=on_bad, report=report)), False
 
 

@@ -36,7 +36,10 @@ class Picker:
             if not _is_unicode(value):
                 raise DataError(f"{where}: holds half a surrogate pair, which is no character; mend it, or --on-bad skip")
         named = _reach(row, self.group, where) if self.group else []
-        return values, where if not named or named[0] is None else str(named[0])
+        if named and named[0] is not None:
+            return values, str(named[0])
+        # What stands in one row belongs together, wherever the row stands.
+        return values, "\0".join(values) if len(values) > 1 else ""
 
 
 def _guess(name: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:

@@ -14,7 +14,7 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Record:
     source: str
     """file, and line or row: what an error or a result names"""
     group: str = ""
-    """records of one group stay on one side of the held-out split; the row that they came from unless told otherwise"""
+    """records of one group stay on one side of the held-out split; empty: the record is a group of its own"""
 
     @property
     def id(self) -> str:
@@ -133,7 +133,7 @@ def _no_columns(name: str, source: Source) -> None:
 def _lines_or_files(name: str, stream: Any, source: Source, grain: str, bad: _Bad) -> Iterator[Record]:
     for text, line in texts.pieces(name, stream, source.grain or grain, bad):
         at = name if line is None else f"{name}:{line}"
-        yield Record(text, at, name if line is None else at)
+        yield Record(text, at)
 
 
 def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad) -> Iterator[Record]:
@@ -186,12 +186,12 @@ def records_of(values: str | Record | Iterable[Any], name: str = "input") -> lis
         values = [values]
     out = []
     for number, value in enumerate(values):
-        record = value if isinstance(value, Record) else Record(value, f"{name}[{number}]", f"{name}[{number}]")
+        record = value if isinstance(value, Record) else Record(value, f"{name}[{number}]")
         if not isinstance(record.value, str):
             raise DataError(f"{record.source}: expected text, got {type(record.value).__name__}")
         try:
             record.value.encode()
         except UnicodeEncodeError:
             raise DataError(f"{record.source}: holds half a surrogate pair, which is no character") from None
-        out.append(replace(record, group=record.group or record.source))
+        out.append(record)
     return out

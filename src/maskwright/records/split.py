@@ -40,9 +40,9 @@ class Split:
 
 def split(shards: Shards, share: float, own: Array | None = None) -> Split:
     """`share` of the tokens, by groups; or the record numbers `own`, where the user brings held-out data."""
-    _, first = np.unique(shards.folds, return_index=True)
-    first = np.sort(first[shards.lengths[first] > 0])
-    duplicates = int((shards.lengths > 0).sum()) - len(first)
+    filled = np.flatnonzero(shards.lengths > 0)
+    first = np.sort(filled[np.unique(shards.folds[filled], return_index=True)[1]])
+    duplicates = len(filled) - len(first)
     if own is not None:
         held = np.intersect1d(first, own)
         # A training record that also stands in the user's held-out data is left out of training.

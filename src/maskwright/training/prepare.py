@@ -66,14 +66,14 @@ def prepare(
             return _prepared(folder, known)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    source = _spooled(source, folder)
+    grouped, source = source.group is not None, _spooled(source, folder)
     records, few, size, sample = _sampled(source, progress)
     progress("tokeniser", 0)
     modality.fit(sample, size)
     del sample
     modality.save(folder, 0)
     writer = Writer(folder, modality.columns)
-    whole = read(source) if source.group or not few else _stretched(read(source), size)
+    whole = read(source) if grouped or not few else _stretched(read(source), size)
     _tokenise(whole, modality, writer, progress)
     known = {"made": made, "records": records, "bytes": size, "train": len(writer.lengths)}
     if held_out:
@@ -129,7 +129,7 @@ def _sampled(source: Source, progress: Progress) -> tuple[int, bool, int, list[R
         n = len(record.value.encode())
         count, size = count + 1, size + n
         if len(groups) < STRETCHES:
-            groups.add(record.group)
+            groups.add(record.group or record.id)
         if record.key < threshold:
             kept.append((record.key, n, record))
             held += n
@@ -153,7 +153,7 @@ def _stretched(records: Iterable[Record], size: int) -> Iterator[Record]:
                 end = begin + step
             whole = begin == 0 and end == len(text)
             at = record.source if whole else f"{record.source}[{begin}:{end}]"
-            yield Record(text[begin:end], at, record.group if whole else at)
+            yield Record(text[begin:end], at, record.group if whole else "")
             begin = end
 
 
@@ -171,7 +171,7 @@ def _chunks(records: Iterable[Record]) -> Iterator[list[tuple[Record, int, int, 
     chunk, size = [], 0
     for record in records:
         n = len(record.value.encode())
-        chunk.append((record, n, record.key, _hash(" ".join(record.value.split())), _hash(record.group)))
+        chunk.append((record, n, record.key, _hash(" ".join(record.value.split())), _hash(record.group or record.value)))
         size += n
         if size >= CHUNK_BYTES:
             yield chunk
