@@ -32,7 +32,8 @@ def main() -> None:
             for n in range(1, lengths.LONGEST + 1)
             for records, at in picked(tokens, share, n, rng)
         ]
-        config = DecodeConfig(temperature=made.calibration.slot)
+        config = DecodeConfig(temperature=made.calibration.slot, beam=lengths.BEAM)
+        saved = made.about["calibration"]["lengths"]["weights"]
         told, found, length = [], [], []
         for start in range(0, len(spans), 100):
             chunk = spans[start : start + 100]
@@ -55,7 +56,7 @@ def main() -> None:
         true, chosen, likeliest = np.array(length).T
         by_length = [bool(t and g == n) for t, g, n in zip(told, likeliest, true, strict=True)]
         rows.append({
-            "corpus": corpus.name, "spans": len(spans), "told the length": round(float(np.mean(told)), 4),
+            "corpus": corpus.name, "weights": saved, "spans": len(spans), "told the length": round(float(np.mean(told)), 4),
             "open": round(float(np.mean(found)), 4), "share": round(float(np.sum(found) / np.sum(told)), 4),
             "length right": round(float((true == chosen).mean()), 4),
             "share, had the likeliest length been taken": round(float(np.sum(by_length) / np.sum(told)), 4),

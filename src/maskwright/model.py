@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -153,11 +153,13 @@ class Model:
         self, records: Sequence[Record], asked: list[list[Asked]], options: _Options, config: DecodeConfig
     ) -> list[list[_Choice]]:
         """The best completions of every query, over all lengths of its open blanks."""
-        flat = [variant for variants in asked for variant in variants]
-        answers = iter(decode.best(self.reader, flat, config))
+        known = [variants[0] for variants in asked if len(variants) == 1]
+        open_ = [variant for variants in asked if len(variants) > 1 for variant in variants]
+        few = replace(config, beam=max(lengths.BEAM, options.n or 1))
+        sure, unsure = iter(decode.best(self.reader, known, config)), iter(decode.best(self.reader, open_, few))
         out = []
         for variants in asked:
-            found = [next(answers) for _ in variants]
+            found = [next(sure)] if len(variants) == 1 else [next(unsure) for _ in variants]
             shares = self._length_shares(variants, [best[0] for best in found], config)
             choices = [
                 self._choice(query, one, share)
