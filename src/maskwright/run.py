@@ -39,6 +39,8 @@ from maskwright.training.prepare import Prepared, cores, fingerprint, prepare
 from maskwright.training.schedule import TrainConfig
 
 DEFAULT_BUDGET, SLOTS = "10m", 2000
+LEFT_TO_THE_RUN = {"train.threads": 0, "train.dtype": "auto", "calibration.slots": 0}
+"""values that the recipe as written replaces by what was chosen"""
 CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
 
 
@@ -156,10 +158,11 @@ class _Run:
     def leave_nothing(self) -> None:
         """Where nothing was begun, the folder is as it was: a corrected command finds no leftovers in its way."""
         if not (self.out / RECIPE).exists() and not (self.out / folder.ABOUT).exists():
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            shutil.rmtree(self.checkpoints / DATA, ignore_errors=True)
             (self.out / ".lock").unlink(missing_ok=True)
-            if self.out.is_dir() and not any(self.out.iterdir()):
-                self.out.rmdir()
+            for path in (self.checkpoints, self.out):  # what somebody else put there stays
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
 
     # Before training
 
@@ -184,7 +187,7 @@ class _Run:
         old = Recipe.read(self.out / RECIPE)
         again = self.given | {"budget": self.length["budget"], "train.steps": self.length["steps"]}
         for key, value in again.items():
-            if value not in (None, 0, "auto") and value != old[key]:  # 0 and "auto" leave the choice to the run
+            if value is not None and value != LEFT_TO_THE_RUN.get(key) and value != old[key]:
                 raise RunError(
                     f"{self.out} was begun with {key} = {old[key]!r}, not {value!r}; leave the option out to go on"
                 )
@@ -206,9 +209,12 @@ class _Run:
         held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
         modality = modalities.modality(self.recipe.modality)
         modality.configure(getattr(self.recipe, modality.section))
-        progress = lambda what, n: self.watch(News(what, size=n) if " " not in what else News("reading", words=what))  # noqa: E731
         begun = planned and bool(list(self.checkpoints.glob("step-*.safetensors")))
-        prepared = prepare(source, held, modality, self.checkpoints / DATA, progress, begun)
+        prepared = prepare(
+            source, held, modality, self.checkpoints / DATA, lambda what, n: self.watch(News(what, size=n)), begun
+        )
+        if prepared.changed:
+            self.watch(News("reading", words="the data has changed since this run began; it goes on with what it read then"))
         if skipped[0] > 5:
             self.watch(News("reading", words=f"skipped {skipped[0]} in all"))
         return modality, prepared

@@ -45,6 +45,8 @@ class Prepared:
     """record numbers of the user's own held-out data"""
     records: int
     bytes: int
+    changed: bool
+    """the files are no longer what these tokens were made from"""
 
 
 def prepare(
@@ -60,10 +62,8 @@ def prepare(
     if note.is_file() and Shards.ready(folder):
         known = json.loads(note.read_text())
         if begun or (known["made"] == made and "-" not in source.paths):
-            if known["made"] != made:
-                progress("the data has changed since this run began; it goes on with what it read then", 0)
             modality.load(folder)
-            return _prepared(folder, known)
+            return _prepared(folder, known, changed=known["made"] != made)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     grouped, source = source.group is not None, _spooled(source, folder)
@@ -90,7 +90,7 @@ def _described(source: Source | None) -> list[Any]:
     return [list(source.paths), source.field, source.group, source.grain, source.on_bad, stamp(source)]
 
 
-def _prepared(folder: Path, known: dict[str, Any]) -> Prepared:
+def _prepared(folder: Path, known: dict[str, Any], changed: bool = False) -> Prepared:
     shards = Shards(folder)
     if shards.lengths.sum() < LEAST_TOKENS:
         raise DataError(
@@ -98,7 +98,7 @@ def _prepared(folder: Path, known: dict[str, Any]) -> Prepared:
             f" ({known['bytes']} bytes); {LEAST_TOKENS} tokens are needed, and a useful model takes some 100 kB"
         )
     own = np.arange(known["train"], len(shards)) if known["train"] < len(shards) else None
-    return Prepared(shards, own, known["records"], known["bytes"])
+    return Prepared(shards, own, known["records"], known["bytes"], changed)
 
 
 def fingerprint(shards: Shards) -> str:
