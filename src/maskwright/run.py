@@ -25,7 +25,6 @@ from maskwright.infer import calibration
 from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
 from maskwright.model import Model, load
-from maskwright.nets.encoder import MaskedNet
 from maskwright.process import Stop, keep_memory, stoppable
 from maskwright.recipe import Recipe, parsed
 from maskwright.records.read import Source
@@ -39,6 +38,8 @@ from maskwright.training.prepare import Prepared, cores, fingerprint, prepare
 from maskwright.training.schedule import TrainConfig
 
 DEFAULT_BUDGET, SLOTS = "10m", 2000
+CALIBRATION_SHARE = 0.9
+"""of the time that is left after training"""
 LEFT_TO_THE_RUN = {"train.threads": 0, "train.dtype": "auto", "calibration.slots": 0}
 """values that the recipe as written replaces by what was chosen"""
 CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
@@ -301,8 +302,7 @@ class _Run:
             folder.write(self.out, net, modality, *self._about(loop, prepared, parts, seen, step, None))
 
         def settled(config: TrainConfig) -> None:
-            slots = recipe.calibration.slots or self._slots(net, batches)
-            self.recipe = replace(self.recipe, train=config, calibration=calibration.CalibrationConfig(slots=slots))
+            self.recipe = replace(self.recipe, train=config)
             self.recipe.write(self.out / RECIPE)
 
         hooks = Hooks(line, keep, settled, lambda: stop.asked)
@@ -310,18 +310,6 @@ class _Run:
         loop.begun = self.begun
         stop.politely()
         return loop
-
-    def _slots(self, net: MaskedNet, batches: Sequence[Any]) -> int:
-        """How many slots calibration can read in the time that was put aside for it, from the speed of this net."""
-        batch, mask = batches[0]
-        dtype, net.dtype = net.dtype, torch.float32
-        with torch.no_grad():
-            started = time.perf_counter()
-            net(batch, mask.hidden, mask.target[:64])
-            speed = len(batch) / (time.perf_counter() - started)
-        net.dtype = dtype
-        aside = plan.seconds(self.recipe.budget) * plan.FINISH_SHARE * 0.7
-        return int(min(max(aside * speed / calibration.TOKENS_A_SLOT, 200), 10_000))
 
     # After training
 
@@ -331,6 +319,11 @@ class _Run:
         net, _, about = folder.read(self.out)
         reader = Reader(net, modality)
         shown = {name: self._held_out(modality, prepared, parts, name, reader.most) for name in ("fit", "level")}
+        if not self.recipe.calibration.slots:
+            left = plan.seconds(self.recipe.budget) - loop.state.elapsed - (time.monotonic() - self.begun)
+            slots = calibration.affordable(reader, shown["fit"], left * CALIBRATION_SHARE)
+            self.recipe = replace(self.recipe, calibration=calibration.CalibrationConfig(slots=slots))
+            self.recipe.write(self.out / RECIPE)
         fitted = calibration.fit(reader, shown["fit"], shown["level"], self.recipe.calibration, self.recipe.train.seed)
         seen = about["held_out"]
         about, text = self._about(loop, prepared, parts, seen, about["trained"]["step"], fitted)

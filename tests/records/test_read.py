@@ -87,7 +87,7 @@ def test_a_text_file_in_a_folder_is_one_record_and_code_keeps_its_white_space(tm
     assert values(tmp_path) == ["one\ntwo\n", code]
 
 
-def test_saved_datasets_of_one_and_of_several_splits(tmp_path: Path) -> None:
+def test_a_saved_dataset_is_read_and_of_several_splits_one_must_be_named(tmp_path: Path) -> None:
     for split in ("train", "test"):
         (tmp_path / split).mkdir()
         _stream(tmp_path / split / "data-00000-of-00001.arrow")
@@ -96,7 +96,10 @@ def test_saved_datasets_of_one_and_of_several_splits(tmp_path: Path) -> None:
         (tmp_path / split / "dataset_info.json").write_text("{}")
     assert values(tmp_path / "train") == TEXTS
     (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "test"]}))
-    assert values(tmp_path) == TEXTS * 2
+    with pytest.raises(DataError, match=r"holds the splits train, test; name one, such as .*/train"):
+        values(tmp_path)
+    (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": ["train"]}))
+    assert values(tmp_path) == TEXTS
 
 
 def test_a_path_reaches_into_nested_records_and_a_row_is_a_group(tmp_path: Path) -> None:

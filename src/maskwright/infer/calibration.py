@@ -10,6 +10,7 @@ Sadinle et al., 2019).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -31,8 +32,10 @@ CONTEXT = 126
 SPAN_CONTEXT = 62
 """the same for spans, each of which takes many readings"""
 QUANTILES = 1001
-TOKENS_A_SLOT = 900
-"""read in all by `fit`, for each slot that the configuration names"""
+SPAN_READINGS = 7
+"""of a whole span window by `fit`, for each slot that the configuration names"""
+FEWEST, MOST = 200, 10_000
+"""slots that a budget buys"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,22 @@ def fit(
         out = replace(out, levels=np.quantile(nats, np.linspace(0, 1, QUANTILES), method="higher").tolist())
     spans = [s for length in range(1, lengths.LONGEST + 1) for s in stretches(fitted_on, max(slots // 320, 1), length, rng)]
     return replace(out, lengths=lengths.fit(reader, spans, decode))
+
+
+def affordable(reader: Reader, records: Sequence[Tokens], seconds: float) -> int:
+    """As many slots as `fit` reads on records like these in that time, by the speed of a few; only this asks a clock."""
+    size = np.array([len(tokens) for tokens in records])
+    if not size.sum():
+        return FEWEST
+    single, span = (float(np.average(np.minimum(size, most), weights=size)) for most in (CONTEXT, SPAN_CONTEXT))
+    probe = single_slots(records, 100, np.random.default_rng(0))
+    took = float("inf")
+    for _ in range(2):  # the first warms up
+        begun = time.perf_counter()
+        slot_nats(reader, probe, 1.0)
+        took = min(took, time.perf_counter() - begun)
+    a_slot = took / len(probe) * (2 + SPAN_READINGS * span / single)
+    return int(min(max(seconds / a_slot, FEWEST), MOST))
 
 
 def single_slots(records: Sequence[Tokens], count: int, rng: np.random.Generator) -> list[Question]:

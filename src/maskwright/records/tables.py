@@ -149,12 +149,14 @@ def is_saved_dataset(folder: Path) -> bool:
 
 
 def saved_dataset(folder: Path, bad: Report) -> Rows:
-    """A saved `datasets` folder; of a dictionary of splits, all of them, in its order."""
+    """A saved `datasets` folder. Of several splits one must be named: those kept for tests are not trained on unasked."""
     index = folder / "dataset_dict.json"
     if index.is_file():
-        for split in json.loads(index.read_text())["splits"]:
-            for row, at in saved_dataset(folder / split, bad):
-                yield row, f"{split}/{at}"
+        splits = json.loads(index.read_text())["splits"]
+        if len(splits) > 1:
+            raise DataError(f"{folder}: holds the splits {', '.join(splits)}; name one, such as {folder / splits[0]}")
+        for split in splits:
+            yield from saved_dataset(folder / split, bad)
         return
     for file in json.loads((folder / "state.json").read_text())["_data_files"]:
         for row, at in arrow(folder / file["filename"], bad):
