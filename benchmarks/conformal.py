@@ -30,7 +30,7 @@ def main() -> None:
         documents: list[tuple[Any, Any, Any]] = []  # nats of the truth, its rank, nats of every value in order
         for texts in corpus.documents():
             tokens = [made.modality.encode(r) for r in records_of(texts)]
-            questions = calibration.single_slots(tokens, SLOTS, rng)
+            questions = calibration.together(tokens, SLOTS, 1, rng)
             if len(questions) == SLOTS:
                 documents.append(read(made, questions))
         order = rng.permutation(len(documents))
@@ -39,12 +39,12 @@ def main() -> None:
             check = set(order[fold::FOLDS])
             nats = np.concatenate([documents[i][0] for i in range(len(documents)) if i not in check])
             level = Calibration(
-                levels=np.quantile(nats, np.linspace(0, 1, QUANTILES), method="higher").tolist(), slots=len(nats)
+                levels=[np.quantile(nats, np.linspace(0, 1, QUANTILES), method="higher").tolist()], slots=[len(nats)]
             )
             for i in check:
                 truth, rank, everything = documents[i]
-                held[i] = truth <= level.level(COVERAGE)
-                size[i] = (everything <= level.level(COVERAGE)).sum(1)
+                held[i] = truth <= level.level(COVERAGE, 1)
+                size[i] = (everything <= level.level(COVERAGE, 1)).sum(1)
                 top[i] = rank
         mean = lambda docs: float(np.concatenate(docs).mean())  # noqa: E731
         covered = mean(held)

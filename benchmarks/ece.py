@@ -27,7 +27,7 @@ def main() -> None:
     for corpus in corpora(options):
         made = model(corpus)
         tokens = [made.modality.encode(r) for texts in corpus.documents() for r in records_of(texts)]
-        questions = calibration.single_slots(tokens, options.slots, np.random.default_rng(0))
+        questions = calibration.together(tokens, options.slots, 1, np.random.default_rng(0))
         row: dict[str, Any] = {"corpus": corpus.name, "slots": len(questions), "temperature": made.calibration.slot}
         for name, (sure, right) in answers(made, questions).items():
             bins = np.array_split(np.argsort(sure), BINS)

@@ -107,15 +107,18 @@ def test_steps_and_seeds_differ() -> None:
     assert np.array_equal(at_random(made, 0.15, 4).hidden, at_random(made, 0.15, 4).hidden)
 
 
-@given(lengths, st.integers(1, 40))
+@given(lengths, st.integers(1, 40), st.floats(0.1, 1.0))
 @settings(deadline=None)
-def test_a_cover_predicts_every_token_once_its_word_hidden_behind_it(sizes: list[int], passes: int) -> None:
+def test_a_cover_predicts_every_token_once_its_word_hidden_behind_it(sizes: list[int], passes: int, share: float) -> None:
     made = batch(sizes, absent=True)
-    masks = cover(made, passes)
+    wanted = np.random.default_rng(passes).random(len(made)) < share
+    masks = cover(made, passes, wanted)
     assert len(masks) <= passes
-    targets = np.concatenate([mask.target for mask in masks])
-    assert sorted(targets) == list(np.flatnonzero(made.present & made.maskable))
+    targets = np.concatenate([np.zeros(0), *(mask.target for mask in masks)])
+    assert sorted(targets) == list(np.flatnonzero(made.present & made.maskable & wanted))
+    words = made.record * 1000 + made.unit
     for mask in masks:
+        assert np.isin(words[mask.hidden & made.present], words[mask.target]).all()
         for target in mask.target:
             after = np.flatnonzero(
                 (made.unit == made.unit[target]) & (made.record == made.record[target]) & (np.arange(len(made)) > target)

@@ -130,6 +130,7 @@ def test_vectors_have_unit_length(model: mw.Model, texts: list[str]) -> None:
         ({"n": 2, "draws": 2}, "choose one of n, draws and targets"),
         ({"top_k": 0}, "top_k must be at least 1"),
         ({"targets": []}, "targets is empty"),
+        ({"draws": 2, "seed": -1}, "seed must be at least 0"),
         ({"coverage": 1.5}, "coverage must lie between 0 and 1"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.errors import RecipeError
-from maskwright.plan import Length, schedule, seconds, shape
+from maskwright.plan import Length, completed, schedule, seconds, shape
 from maskwright.recipe import DataConfig, Recipe, keys, parsed
 
 
@@ -38,6 +38,24 @@ def test_settings_of_a_section_are_taken_together() -> None:
         "train.keep_checkpoints": True,
         "train.seed": 1000,
     }
+
+
+def test_a_width_alone_brings_heads_that_divide_it() -> None:
+    assert completed({"net.width": 320}) == {"net.width": 320, "net.heads": 5, "net.ff": 480}
+    assert completed({"net.width": 96, "net.heads": 3}) == {"net.width": 96, "net.heads": 3, "net.ff": 144}
+    for width in range(8, 1200, 2):
+        heads = completed({"net.width": width})["net.heads"]
+        assert width % heads == 0
+        assert (width // heads) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    "setting", ["train.seed=-1", "train.threads=-1", "tokenizer.size=-1", "net.heads=0", "net.width=-4", "train.clip=0",
+                "calibration.slots=-1", "mask.rate=2", "train.held_out=1"]
+)  # fmt: skip
+def test_values_out_of_range_are_named(setting: str) -> None:
+    with pytest.raises(RecipeError, match=setting.split(".")[1].split("=")[0]):
+        Recipe().with_values(completed(parsed([setting])))
 
 
 def test_a_recipe_of_another_version_is_named(tmp_path: Path) -> None:

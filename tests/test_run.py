@@ -130,6 +130,7 @@ def test_repeated_options_must_agree(corpus: Path, tmp_path: Path, run: Run) -> 
         (["--set", "train.lr=1e-5"], "was begun with train.lr = 0.004, not 1e-05"),
         (["--field", "other"], "was begun with data.field = '', not 'other'"),
         (["--steps", "7"], f"was begun with train.steps = {STEPS}, not 7"),
+        (["--tokens", "9000"], f"was begun with train.steps = {STEPS}, not 8"),
     ):
         refused = run("train", "--out", out, "--resume", *more)
         assert refused.returncode == 2
@@ -156,6 +157,19 @@ def test_a_failed_start_leaves_nothing_in_the_way(corpus: Path, tmp_path: Path, 
     (tmp_path / "small.txt").write_text("too\nsmall\n")
     assert run("train", tmp_path / "small.txt", "--out", tmp_path / "m", "--steps", 5).returncode == 2
     assert not (tmp_path / "m").exists()
+    assert run("train", corpus, "--out", tmp_path / "m", "--steps", 5, "--tokenizer", tmp_path / "small.txt").returncode == 2
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_folder_that_holds_no_run_is_left_alone(corpus: Path, tmp_path: Path, run: Run) -> None:
+    for name in ("README.md", ".draft.tmp", "checkpoints"):
+        path = tmp_path / "project" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("precious")
+    refused = run("train", corpus, "--out", tmp_path / "project", "--steps", 5, "--resume")
+    assert refused.returncode == 2
+    assert "exists and holds no run to resume" in refused.stderr.splitlines()[-1]
+    assert [p.read_text() for p in (tmp_path / "project").iterdir()] == ["precious"] * 3
 
 
 def test_a_few_large_files_are_held_out_by_stretches(texts: list[str], tmp_path: Path) -> None:
@@ -165,6 +179,8 @@ def test_a_few_large_files_are_held_out_by_stretches(texts: list[str], tmp_path:
     (tmp_path / "data" / "LICENSE").write_text("Do what you like.")
     model = mw.train(tmp_path / "data", out=tmp_path / "m", steps=5, settings=SETTINGS)
     assert model.about["data"]["records"] == 5
+    assert model.about["data"]["stretched"]
+    assert "Few documents: stretches of them were held out" in (tmp_path / "m" / "README.md").read_text()
     assert model.about["data"]["held_out_records"] >= 2
     assert model.about["data"]["parted"] or model.about["data"]["held_out_records"] == 2
 
@@ -182,7 +198,7 @@ def test_a_budget_is_kept(corpus: Path, tmp_path: Path) -> None:
     model = mw.train(corpus, out=tmp_path / "m", budget="12s", settings=TINY)
     assert time.monotonic() - begun < 30
     assert Recipe.read(tmp_path / "m" / "recipe.toml").train.steps == model.about["trained"]["steps"]
-    assert model.calibration.slots > 0
+    assert model.calibration.slots[0] > 0
 
 
 @pytest.mark.parametrize(
@@ -197,6 +213,7 @@ def test_a_budget_is_kept(corpus: Path, tmp_path: Path) -> None:
         (["--set", "nonsense"], "write it as KEY=VALUE"),
         (["--steps", "0"], "--steps 0: must be at least 1"),
         (["--steps", "5", "--budget", "1m"], "choose one of budget, steps and tokens"),
+        (["--set", "train.steps=9", "--budget", "1m"], "train.steps is given twice over"),
         (["--modality", "texts"], "no modality 'texts' (did you mean 'text'?)"),
         (["--tokenizer", "nowhere"], "nowhere: no such file or folder"),
         (["--on-bad", "ignore"], "--on-bad ignore: choose stop or skip"),
@@ -237,6 +254,21 @@ def test_standard_input_trains_and_resumes(corpus: Path, tmp_path: Path, run: Ru
     assert mw.load(tmp_path / "m").about["data"]["paths"] == ["standard input"]
 
 
+def test_standard_input_is_not_asked_for_again(corpus: Path, tmp_path: Path, run: Run, whole: Path) -> None:
+    out = tmp_path / "m"
+    command = [sys.executable, "-m", "maskwright", *options(corpus, out)]
+    command[command.index(str(corpus))] = "-"
+    with open(corpus) as lines:
+        process = subprocess.Popen(command, stdin=lines, stderr=subprocess.DEVNULL)
+    while not (out / "recipe.toml").exists():
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    done = run("train", "--out", out, "--resume", stdin="")
+    assert done.returncode == 0, done.stderr
+    assert weights(out) == weights(whole)
+
+
 def test_one_long_document_is_held_out_by_stretches(texts: list[str], tmp_path: Path) -> None:
     (tmp_path / "book.md").write_text("\n".join(texts[:1500]))
     model = mw.train(tmp_path / "book.md", out=tmp_path / "m", steps=10, settings=SETTINGS)
@@ -249,6 +281,17 @@ def test_own_held_out_data(corpus: Path, texts: list[str], tmp_path: Path) -> No
     model = mw.train(corpus, out=tmp_path / "m", held_out=str(tmp_path / "mine.txt"), steps=10, settings=SETTINGS)
     assert model.about["data"]["held_out_records"] == 100
     assert model.about["data"]["own_held_out"]
+
+
+def test_a_document_that_is_also_held_out_is_not_trained_on(texts: list[str], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for number in range(3):
+        (tmp_path / "data" / f"{number}.md").write_text("\n".join(texts[number * 500 : number * 500 + 500]))
+    own = tmp_path / "data" / "1.md"
+    model = mw.train(tmp_path / "data", out=tmp_path / "m", held_out=str(own), steps=5, settings=SETTINGS)
+    assert not model.about["data"]["stretched"]
+    assert model.about["data"]["duplicates"] == 1
+    assert model.about["data"]["held_out_records"] == 1
 
 
 def test_overfitting_is_said_out_loud_and_the_best_weights_are_kept(texts: list[str], tmp_path: Path) -> None:

@@ -46,6 +46,11 @@ def text(about: dict[str, Any], modality: str, net: dict[str, Any]) -> str:
         if calibration
         else "- Not calibrated yet: the run that writes this folder goes on.",
         *(
+            ["- Few documents: stretches of them were held out, so the figures say little of other documents."]
+            if data["stretched"]
+            else []
+        ),
+        *(
             []
             if data["parted"]
             else ["- Too few documents to part the held-out data: what chose the weights also calibrated them."]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from maskwright.errors import RunError
 
+LOCK = ".lock"
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Replaces `path` by a file that holds `data`, by way of a fsynced sibling and a rename. Raises OSError."""
@@ -50,7 +52,7 @@ def locked(folder: Path, patience: float = 10.0) -> Iterator[None]:
 
     The lock goes with the process, however it ends, and is not inherited by those that it starts.
     """
-    handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
     try:
         deadline = time.monotonic() + patience
         while True:

@@ -92,14 +92,14 @@ def lowest(batch: Batch, priority: Array, rate: Array, chance: Array) -> Mask:
     return Mask(hidden=hidden, target=chosen, weight=np.ones(len(chosen), dtype=np.float32))
 
 
-def cover(batch: Batch, passes: int) -> list[Mask]:
-    """Masks with disjoint targets that together predict every token exactly once.
+def cover(batch: Batch, passes: int, wanted: Array) -> list[Mask]:
+    """Masks with disjoint targets that together predict every token that is `wanted` (T,) exactly once.
 
     A token is predicted with its unit's later tokens hidden and its earlier ones standing: hiding it alone would let the
     rest of a word give it away (Kauf and Ivanova, 2023). Targets of one pass stand `passes` tokens apart, as far as can
     be; which pass begins a record depends on its content. One record with as many passes as tokens is the exact rule.
     """
-    free = np.flatnonzero(batch.maskable & batch.present)
+    free = np.flatnonzero(batch.maskable & batch.present & wanted)
     record = batch.record[free]
     n = np.bincount(record, minlength=len(batch.keys))
     rank = np.arange(len(free)) - np.concatenate([[0], np.cumsum(n)])[record]
@@ -130,7 +130,9 @@ def _priority(batch: Batch, config: MaskConfig, key: Array) -> Array:
     record = batch.record
     index = np.arange(len(record)) - batch.cu_seqlens[:-1][record]
     if config.kind == "unit":
-        return uniform(key[record], batch.unit - batch.unit[batch.cu_seqlens[:-1]][record])
+        first = np.full(len(key), batch.unit.max(initial=0))  # counted from the record's own, whatever is beside it
+        np.minimum.at(first, record[batch.maskable], batch.unit[batch.maskable])
+        return uniform(key[record], batch.unit - first[record])
     own = uniform(key[record], index)
     if config.kind == "random":
         return own

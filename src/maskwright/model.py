@@ -130,8 +130,11 @@ class Model:
             raise QueryError("choose one of n, draws and targets")
         if targets is not None and not targets:
             raise QueryError("targets is empty; name at least one")
-        level = self.calibration.level(coverage) if coverage is not None else None
-        options = _Options(top_k, n, draws, seed, targets, level)
+        if seed < 0:
+            raise QueryError(f"seed must be at least 0, got {seed}")
+        if coverage is not None:
+            self.calibration.level(coverage, 1)
+        options = _Options(top_k, n, draws, seed, targets, coverage)
         found = [f for group in _groups(records_of(query, "query")) for f in self._fill(group, options)]
         return found[0] if isinstance(query, (str, Record)) else found
 
@@ -223,11 +226,11 @@ class Model:
     def _slots(self, chosen: Sequence[_Choice], options: _Options) -> list[list[Slot]]:
         """What may stand at every blank token, the others as the completion fills them."""
         places = [(c, int(i)) for c in chosen for i in np.flatnonzero(~c.asked.tokens.present)]
-        read = self._read([(c.tokens, c.asked, i) for c, i in places], lambda d: d.candidates(options.top_k))
+        read = self._read([(c.tokens, c.asked, i) for c, i in places], lambda d, place: d.candidates(options.top_k))
         regions: list[Any] = [None] * len(places)
-        if options.level is not None:  # nothing that was guessed may make a set surer of itself
-            level = options.level
-            regions = self._read([(c.asked.tokens, c.asked, i) for c, i in places], lambda d: d.region(level)[0])
+        if options.coverage is not None:  # nothing that was guessed may make a set surer of itself
+            levels = [self.calibration.level(options.coverage, _blanks(c.asked)) for c, _ in places]
+            regions = self._read([(c.asked.tokens, c.asked, i) for c, i in places], lambda d, at: d.region(levels[at])[0])
         slots = iter(
             Slot(
                 self.modality.label({n: v[0][log_probs[0].isfinite()].cpu().numpy() for n, v in values.items()}),
@@ -239,8 +242,8 @@ class Model:
         )
         return [[next(slots) for _ in range(_blanks(c.asked))] for c in chosen]
 
-    def _read(self, places: Sequence[tuple[Tokens, Asked, int]], take: Callable[[Any], Any]) -> list[Any]:
-        """`take` of the calibrated distribution at one token each, hidden together with whatever is absent."""
+    def _read(self, places: Sequence[tuple[Tokens, Asked, int]], take: Callable[[Any, int], Any]) -> list[Any]:
+        """`take(distribution, number)` of the calibrated one at each place, hidden together with whatever is absent."""
         questions = []
         for tokens, _, i in places:
             first, last = around(len(tokens), np.array([i]), self.reader.most)
@@ -252,7 +255,7 @@ class Model:
         def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:
             calibrated = distribution.tempered(self.calibration.slot)
             whole = self.modality.restrict(calibrated, [places[m][1:] for m in members])
-            return [take(whole.take([row])) for row in range(len(members))]
+            return [take(whole.take([row]), member) for row, member in enumerate(members)]
 
         return self.reader.ask(questions, answer)
 
@@ -311,7 +314,7 @@ class _Options:
     draws: int | None
     seed: int
     targets: Sequence[str] | None
-    level: float | None
+    coverage: float | None
 
 
 @dataclass(frozen=True)

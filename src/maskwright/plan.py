@@ -85,17 +85,32 @@ def shape(length: Length, records: Array, frame: int) -> tuple[NetConfig, TrainC
     return net, TrainConfig(batch_tokens=batch, look_tokens=look)
 
 
+def completed(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings with what follows from a width that is given alone: heads of 64 or the next that divide it, and `ff`."""
+    width = given.get("net.width")
+    if not width or width < 1:
+        return given
+    heads = next(h for h in range(max(width // 64, 1), 0, -1) if (width % h == 0 and (width // h) % 2 == 0) or h == 1)
+    return {"net.heads": heads, "net.ff": max(width * 3 // 2, 1)} | given
+
+
+def steps(length: Length, config: TrainConfig) -> int | None:
+    """How many were asked for; None where the clock decides, or nothing was asked."""
+    return length.steps or (max(length.tokens // config.batch_tokens, 1) if length.tokens else None)
+
+
 def schedule(length: Length, net: NetConfig, config: TrainConfig) -> TrainConfig:
     """Steps, rise, fall and looks. With seconds the end is open: the loop settles it by the clock, before the decay."""
-    if length.seconds is None:
-        steps = length.steps or max((length.tokens or 0) // config.batch_tokens, 1)
-        end, fall = steps, max(1, round(steps * (1 - DECAY_SHARE)))
+    given = steps(length, config)
+    if given is not None:
+        count = end = given
+        fall = max(1, round(count * (1 - DECAY_SHARE)))
     else:
         matrices = net.layers * (4 * net.width**2 + 3 * net.width * net.ff)
         flops = 6 * config.batch_tokens * (matrices + 0.3 * 8192 * net.width)
-        steps = max(int(length.seconds * matrix_rate(dtype()) * TYPICAL_SHARE / flops), 1)
+        count = max(int((length.seconds or 0.0) * matrix_rate(dtype()) * TYPICAL_SHARE / flops), 1)
         end = fall = OPEN
-    return replace(config, steps=end, decay_from=fall, warmup=min(max(steps // 40, 5), 200), look_every=max(steps // 12, 1))
+    return replace(config, steps=end, decay_from=fall, warmup=min(max(count // 40, 5), 200), look_every=max(count // 12, 1))
 
 
 def outlook(source: Source, budget: str) -> list[dict[str, Any]]:
@@ -114,11 +129,11 @@ def outlook(source: Source, budget: str) -> list[dict[str, Any]]:
     for share, name in ((0.5, "half"), (1.0, "as asked"), (2.0, "double")):
         length = Length(seconds(budget) * share)
         net, config = shape(length, cut, modality.frame_size)
-        steps = schedule(length, net, config).look_every * 12
+        count = schedule(length, net, config).look_every * 12
         rows.append({
             "budget": name, "seconds": round(seconds(budget) * share), "width": net.width, "layers": net.layers,
             "heads": net.heads, "ff": net.ff, "length": net.length, "batch_tokens": config.batch_tokens,
-            "steps, about": steps, "times the data, about": round(steps * config.batch_tokens / max(total, 1), 1),
+            "steps, about": count, "times the data, about": round(count * config.batch_tokens / max(total, 1), 1),
         })  # fmt: skip
     return rows
 

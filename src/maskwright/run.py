@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from maskwright import card, folder, modalities, plan
-from maskwright.errors import DataError, RecipeError, RunError
-from maskwright.files import clear_leftovers, locked, write_whole
+from maskwright.errors import DataError, ModelError, RecipeError, RunError
+from maskwright.files import LOCK, clear_leftovers, locked, write_whole
 from maskwright.infer import calibration
 from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
@@ -104,17 +104,20 @@ def train(
         "data.record": record, "data.on_bad": on_bad, "tokenizer.path": tokenizer,
         "modality": None if modality == "auto" else modality,
     } | parsed(settings)  # fmt: skip
-    given = {key: value for key, value in given.items() if value is not None}
-    asked = Recipe().with_values(given)
+    given = plan.completed({key: value for key, value in given.items() if value is not None})
+    # What `plan` will choose may go with a given number of heads where the default width doesn't.
+    asked = Recipe().with_values({k: v for k, v in given.items() if k != "net.heads" or "net.width" in given})
     modalities.modality(asked.modality)
     if "train.steps" in given:
+        if budget or steps or tokens:
+            raise RecipeError("train.steps is given twice over: leave out --budget, --steps and --tokens, or the setting")
         steps = asked.train.steps
     asked = replace(asked, budget="" if steps or tokens else budget or DEFAULT_BUDGET)
     length = {"budget": budget, "steps": steps, "tokens": tokens}
     run = _Run(Path(out), asked, given, length, begun, watch or (lambda news: None))
     try:
         return run.go(resume)
-    except (DataError, RecipeError):
+    except (DataError, ModelError, RecipeError):
         run.leave_nothing()
         raise
     except OSError as error:
@@ -160,7 +163,7 @@ class _Run:
         """Where nothing was begun, the folder is as it was: a corrected command finds no leftovers in its way."""
         if not (self.out / RECIPE).exists() and not (self.out / folder.ABOUT).exists():
             shutil.rmtree(self.checkpoints / DATA, ignore_errors=True)
-            (self.out / ".lock").unlink(missing_ok=True)
+            (self.out / LOCK).unlink(missing_ok=True)
             for path in (self.checkpoints, self.out):  # what somebody else put there stays
                 if path.is_dir() and not any(path.iterdir()):
                     path.rmdir()
@@ -170,8 +173,11 @@ class _Run:
     def _open(self, resume: bool) -> None:
         if self.out.exists() and not self.out.is_dir():
             raise RunError(f"--out {self.out}: is a file; name a folder")
-        if not resume and self.out.exists() and any(p.name != ".lock" for p in self.out.iterdir()):
+        there = {p.name for p in self.out.iterdir()} if self.out.exists() else set()
+        if not resume and there - {LOCK}:
             raise RunError(f"--out {self.out}: exists; name another folder, or go on with --resume")
+        if resume and there and not there & {LOCK, RECIPE, folder.ABOUT}:
+            raise RunError(f"--out {self.out}: exists and holds no run to resume; name another folder")
         if resume and not self.out.exists() and not self.recipe.data.paths:
             raise RunError(f"--out {self.out}: no such run to resume")
         for path in (*self.recipe.data.paths, self.recipe.data.held_out, self.recipe.tokenizer.path):
@@ -186,7 +192,8 @@ class _Run:
     def _take_up(self) -> None:
         """The recipe of the run that is there, with which repeated options must agree."""
         old = Recipe.read(self.out / RECIPE)
-        again = self.given | {"budget": self.length["budget"], "train.steps": self.length["steps"]}
+        steps = plan.steps(plan.Length(None, self.length["steps"], self.length["tokens"]), old.train)
+        again = self.given | {"budget": self.length["budget"], "train.steps": steps}
         for key, value in again.items():
             if value is not None and value != LEFT_TO_THE_RUN.get(key) and value != old[key]:
                 raise RunError(
@@ -196,12 +203,12 @@ class _Run:
 
     def _prepare(self, planned: bool) -> tuple[Modality, Prepared]:
         data = self.recipe.data
-        skipped = [0]
+        skipped: set[str] = set()
 
         def report(message: str) -> None:
-            skipped[0] += 1
-            if skipped[0] <= 5:
+            if message not in skipped and len(skipped) < 5:  # files are read twice
                 self.watch(News("reading", words=f"skipped: {message}"))
+            skipped.add(message)
 
         source = Source(
             paths=data.paths, field=data.field or None, group=data.group or None, grain=data.record or None,
@@ -210,14 +217,17 @@ class _Run:
         held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
         modality = modalities.modality(self.recipe.modality)
         modality.configure(getattr(self.recipe, modality.section))
-        begun = planned and bool(list(self.checkpoints.glob("step-*.safetensors")))
+        # Standard input can't be read again.
+        begun = planned and ("-" in data.paths or any(self.checkpoints.glob("step-*.safetensors")))
         prepared = prepare(
             source, held, modality, self.checkpoints / DATA, lambda what, n: self.watch(News(what, size=n)), begun
         )
         if prepared.changed:
             self.watch(News("reading", words="the data has changed since this run began; it goes on with what it read then"))
-        if skipped[0] > 5:
-            self.watch(News("reading", words=f"skipped {skipped[0]} in all"))
+        if len(skipped) > 5:
+            self.watch(News("reading", words=f"skipped {len(skipped)} in all"))
+        if prepared.stretched:
+            self.watch(News("reading", words="few documents: stretches of them are held out, not whole ones"))
         return modality, prepared
 
     def _plan(self, prepared: Prepared, parts: Split, modality: Modality) -> None:
@@ -366,7 +376,7 @@ class _Run:
                 "paths": [Path(p).name if p != "-" else "standard input" for p in self.recipe.data.paths],
                 "records": prepared.records, "bytes": prepared.bytes, "duplicates": parts.duplicates,
                 "held_out_records": len(np.unique(parts.held_out)), "own_held_out": parts.own_held_out,
-                "parted": parts.parted,
+                "parted": parts.parted, "stretched": prepared.stretched,
             },
             "calibration": fitted.to_json() if fitted else None,
         }  # fmt: skip

@@ -105,7 +105,10 @@ def names(what: str) -> list[str]:
 
 def model(folder: Path) -> list[str]:
     """A model folder, or a run on its way."""
-    lines = [f"{folder}: " + ("a model" if _finished(folder) else "a run that is not finished")]
+    from maskwright.folder import read_about
+
+    about = read_about(folder) if (folder / "maskwright.json").is_file() else {}
+    lines = [f"{folder}: " + ("a model" if about.get("finished") else "a run that is not finished")]
     metrics = folder / "metrics.jsonl"
     if metrics.is_file():
         looks = [json.loads(line) for line in metrics.read_text().splitlines() if '"held_out"' in line]
@@ -113,10 +116,7 @@ def model(folder: Path) -> list[str]:
             first, last = looks[0], looks[-1]
             lines.append(f"  held-out bits a byte: {first['held_out']['bits_per_byte']:.3f} at step {first['step']}, "
                          f"{last['held_out']['bits_per_byte']:.3f} at step {last['step']}")  # fmt: skip
-    if (folder / "maskwright.json").is_file():
-        from maskwright.folder import read_about
-
-        about = read_about(folder)
+    if about:
         data, net, done = about["data"], about["net"], about["trained"]
         lines += [
             f"  {about['modality']}, made by maskwright {about['version']}",
@@ -129,11 +129,6 @@ def model(folder: Path) -> list[str]:
             "  calibrated" if about["calibration"] else "  not calibrated yet",
         ]
     return lines
-
-
-def _finished(folder: Path) -> bool:
-    about = folder / "maskwright.json"
-    return about.is_file() and bool(json.loads(about.read_text()).get("finished"))
 
 
 def data(source: Source) -> list[str]:

@@ -83,6 +83,20 @@ def test_frames_are_never_masked(made: tuple[Modality, list[Record], Any, Shards
     assert (~batch.maskable).sum() == 30 * modality.frame_size
 
 
+@pytest.mark.parametrize("kind", ["random", "unit", "box"])
+def test_a_framed_record_is_masked_alike_in_any_company(
+    made: tuple[Modality, list[Record], Any, Shards, MaskedNet], kind: str
+) -> None:
+    modality, _, _, shards, _ = made
+    hidden = []
+    for numbers in (np.array([7]), np.array([3, 7, 11])):
+        pieces = Pieces(numbers, np.zeros(len(numbers), dtype=np.int64), np.minimum(shards.lengths[numbers], 60))
+        batch = batch_of(modality, shards, pieces)
+        mask = draw(batch, MaskConfig(kind=kind), seed=0, step=0, decay=1.0)
+        hidden.append(mask.hidden[batch.record == int(np.flatnonzero(numbers == 7)[0])])
+    assert np.array_equal(*hidden)
+
+
 def test_answers_do_not_depend_on_company(made: tuple[Modality, list[Record], Any, Shards, MaskedNet]) -> None:
     modality, records, _, _, net = made
     reader = Reader(net, modality)

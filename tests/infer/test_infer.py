@@ -116,18 +116,31 @@ def test_passes_that_make_no_sense(model: mw.Model) -> None:
 
 def test_sets_hold_the_truth_as_often_as_promised(model: mw.Model, texts: list[str]) -> None:
     fresh = encoded(model, texts[4000:8000])
-    questions = calibration.single_slots(fresh, 4000, np.random.default_rng(1))
+    questions = calibration.together(fresh, 4000, 1, np.random.default_rng(1))
     nats = calibration.slot_nats(model.reader, questions, model.calibration.slot)
     for coverage in (0.5, 0.8, 0.9):
-        held = float((nats <= model.calibration.level(coverage)).mean())
+        held = float((nats <= model.calibration.level(coverage, 1)).mean())
         assert held == pytest.approx(coverage, abs=0.06)
+
+
+@pytest.mark.parametrize("blanks", [2, 5, 8])
+def test_sets_of_blanks_hidden_together_hold_the_truth_as_often(model: mw.Model, texts: list[str], blanks: int) -> None:
+    fresh = encoded(model, texts[4000:8000])
+    questions = calibration.together(fresh, 400, blanks, np.random.default_rng(1))
+    nats = calibration.slot_nats(model.reader, questions, model.calibration.slot)
+    assert len(nats) == 400 * blanks
+    held = [float((nats <= model.calibration.level(0.8, n)).mean()) for n in (blanks, 1)]
+    assert held[0] == pytest.approx(0.8, abs=0.1)
+    assert held[1] < held[0]  # the level of one blank promises less than it says
 
 
 def test_a_promise_needs_slots() -> None:
     with pytest.raises(QueryError, match="can't be promised: calibration had 5 held-out slots"):
-        Calibration(levels=[0.0, 1.0], slots=5).level(0.9)
+        Calibration(levels=[[0.0, 1.0]], slots=[5]).level(0.9, 1)
     with pytest.raises(QueryError, match="between 0 and 1"):
-        Calibration(levels=[0.0, 1.0], slots=5).level(1.5)
+        Calibration(levels=[[0.0, 1.0]], slots=[5]).level(1.5, 1)
+    with pytest.raises(QueryError, match="for 1 blanks in a text at the most, not 2"):
+        Calibration(levels=[[0.0, 1.0]], slots=[5]).level(0.5, 2)
 
 
 def test_levels_are_conformal_quantiles() -> None:
@@ -136,14 +149,14 @@ def test_levels_are_conformal_quantiles() -> None:
     held = []
     for _ in range(400):
         values = np.sort(rng.exponential(size=99))
-        made = Calibration(levels=np.quantile(values, np.linspace(0, 1, 1001), method="higher").tolist(), slots=99)
-        held.append(rng.exponential() <= made.level(0.9))
+        made = Calibration(levels=[np.quantile(values, np.linspace(0, 1, 1001), method="higher").tolist()], slots=[99])
+        held.append(rng.exponential() <= made.level(0.9, 1))
     assert np.mean(held) == pytest.approx(0.9, abs=0.04)
 
 
 def test_an_overconfident_net_is_cooled(model: mw.Model, texts: list[str]) -> None:
     fresh = encoded(model, texts[3000:3600])
-    questions = calibration.single_slots(fresh, 500, np.random.default_rng(1))
+    questions = calibration.together(fresh, 500, 1, np.random.default_rng(1))
     bias = model.net.head.bias
     before = calibration._slot_temperature(model.reader, questions)
     weight = model.net.inputs.tok_embeddings.weight

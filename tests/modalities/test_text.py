@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.errors import QueryError
 from maskwright.modalities.text import Text
+from maskwright.nets.heads import Categorical
 from maskwright.records.read import records_of
 
 
@@ -47,10 +49,6 @@ def test_new_lines_and_indents_before_a_blank_stay(text: Text) -> None:
 
 
 def test_after_a_space_only_tokens_that_bring_it_back(text: Text) -> None:
-    import torch
-
-    from maskwright.nets.heads import Categorical
-
     size = text.vocabulary.size
     (asked,) = text.blanks(records_of("my {mask} and {mask}x")[0])
     first = int(np.flatnonzero(~asked.tokens.present)[0])
@@ -59,6 +57,26 @@ def test_after_a_space_only_tokens_that_bring_it_back(text: Text) -> None:
     possible = values["id"][0][torch.isfinite(log_probs[0])]
     assert all(text.vocabulary.texts[i].startswith(b" ") for i in possible)
     assert log_probs[0][torch.isfinite(log_probs[0])].exp().sum() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_lone_blank_is_never_filled_with_half_a_character(text: Text) -> None:
+    v = text.vocabulary
+    distribution = Categorical(torch.zeros(1, 4), torch.zeros(v.size, 4), torch.zeros(v.size))
+
+    def allowed(query: str, number: int) -> set[int]:
+        (asked,) = text.blanks(records_of(query)[0])
+        at = int(np.flatnonzero(~asked.tokens.present)[number])
+        restricted = text.restrict(distribution, [(asked, at)])
+        return set(torch.nonzero(restricted.log_probs()[0].isfinite())[:, 0].tolist())
+
+    alone = allowed("ab{mask}c", 0)
+    assert alone
+    assert not any("\ufffd" in v.text([i]) for i in alone)
+    first, second = (allowed("ab{mask}{mask}c", n) for n in (0, 1))
+    assert any("\ufffd" in v.text([i]) for i in first)
+    for ids in (first, second):
+        assert alone < ids
+    assert any("\ufffd" not in v.text([i, j]) for i in first - alone for j in second - alone)
 
 
 def test_literals_and_the_tokenisers_own_mask(text: Text) -> None:

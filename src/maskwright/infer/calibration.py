@@ -5,7 +5,7 @@ In: a reader and held-out records. Out: a `Calibration`, a few numbers that go i
 decoder itself puts out: a temperature (Guo et al., 2017) by maximum likelihood on slots hidden one at a time; a second
 one on the joint probability of best completions of two to five tokens; the level of a set is a quantile of the truth's
 nats on records that the temperatures did not see (split conformal prediction: Vovk et al., 2005; sets of least size:
-Sadinle et al., 2019).
+Sadinle et al., 2019), for slots hidden alone and for each of two to eight adjacent ones that are hidden together.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,8 @@ CONTEXT = 126
 SPAN_CONTEXT = 62
 """the same for spans, each of which takes many readings"""
 QUANTILES = 1001
-SPAN_READINGS = 7
-"""of a whole span window by `fit`, for each slot that the configuration names"""
+SINGLE_COST, SPAN_COST = 2.4, 11.0
+"""of `fit` for each slot that the configuration names, in readings of a single slot's window and of a span's"""
 FEWEST, MOST = 200, 10_000
 """slots that a budget buys"""
 
@@ -54,23 +55,26 @@ class Calibration:
     """temperature of one slot"""
     joint: float = 1.0
     """a completion's probability is the product of its conditionals to the power 1 / joint"""
-    levels: list[float] = field(default_factory=list)
-    """quantiles of the truth's nats, evenly spaced from 0 to 1"""
-    slots: int = 0
-    """how many slots `levels` were taken from"""
+    levels: list[list[float]] = field(default_factory=list)
+    """quantiles of the truth's nats, evenly spaced from 0 to 1, for one blank, two, and so on"""
+    slots: list[int] = field(default_factory=list)
+    """how many slots each of `levels` was taken from"""
     lengths: LengthPrior = field(default_factory=LengthPrior)
 
-    def level(self, coverage: float) -> float:
-        """Nats up to which values belong to a set that holds the truth with probability `coverage`."""
+    def level(self, coverage: float, blanks: int) -> float:
+        """Nats up to which values belong to a set that holds the truth with probability `coverage`, at any of so many
+        blanks that are all open."""
         if not 0 < coverage < 1:
             raise QueryError(f"coverage must lie between 0 and 1, got {coverage}")
-        n = self.slots
+        if self.slots and blanks > len(self.slots):
+            raise QueryError(f"coverage can be promised for {len(self.slots)} blanks in a text at the most, not {blanks}")
+        n = self.slots[blanks - 1] if self.slots else 0
         if n < 1 or np.ceil((n + 1) * coverage) > n:
             raise QueryError(
                 f"coverage {coverage} can't be promised: calibration had {n} held-out slots only; train on more"
             )
         share = np.ceil((n + 1) * coverage) / n
-        return float(np.interp(share, np.linspace(0, 1, len(self.levels)), self.levels))
+        return float(np.interp(share, np.linspace(0, 1, len(self.levels[blanks - 1])), self.levels[blanks - 1]))
 
     def completion(self, log_prob: float, blanks: int) -> float:
         """The calibrated probability of a whole completion of so many tokens."""
@@ -87,16 +91,17 @@ class Calibration:
 def fit(
     reader: Reader, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], config: CalibrationConfig, seed: int
 ) -> Calibration:
-    """Single slots for the temperature and again for levels, a twentieth as many spans of known length, and a fortieth
-    of unknown."""
+    """Single slots for the temperature and again for levels, a fourth as many slots in spans of each length; a twentieth
+    as many spans to be filled of known length, and a fortieth of unknown."""
     rng, slots = np.random.default_rng((seed, 77)), config.slots
-    slot = _slot_temperature(reader, single_slots(fitted_on, slots, rng))
+    slot = _slot_temperature(reader, together(fitted_on, slots, 1, rng))
     decode = DecodeConfig(temperature=slot)
     joint = _joint_temperature(reader, fitted_on, max(slots // 20, 1), rng, decode)
-    nats = np.sort(slot_nats(reader, single_slots(levels_on, slots, rng), slot))
-    out = Calibration(slot, joint, [], len(nats))
-    if len(nats):
-        out = replace(out, levels=np.quantile(nats, np.linspace(0, 1, QUANTILES), method="higher").tolist())
+    shares = {1: slots} | {n: max(slots // (4 * n), 1) for n in range(2, lengths.LONGEST + 1)}
+    nats = [slot_nats(reader, together(levels_on, count, n, rng), slot) for n, count in shares.items()]
+    quantiles = np.linspace(0, 1, QUANTILES)
+    levels = [np.quantile(n, quantiles, method="higher").round(6).tolist() if len(n) else [] for n in nats]
+    out = Calibration(slot, joint, levels, [len(n) for n in nats])
     spans = [s for length in range(1, lengths.LONGEST + 1) for s in stretches(fitted_on, max(slots // 320, 1), length, rng)]
     return replace(out, lengths=lengths.fit(reader, spans, decode))
 
@@ -107,24 +112,25 @@ def affordable(reader: Reader, records: Sequence[Tokens], seconds: float) -> int
     if not size.sum():
         return FEWEST
     single, span = (float(np.average(np.minimum(size, most), weights=size)) for most in (CONTEXT, SPAN_CONTEXT))
-    probe = single_slots(records, 100, np.random.default_rng(0))
+    probe = together(records, 100, 1, np.random.default_rng(0))
     took = float("inf")
     for _ in range(2):  # the first warms up
         begun = time.perf_counter()
         slot_nats(reader, probe, 1.0)
         took = min(took, time.perf_counter() - begun)
-    a_slot = took / len(probe) * (2 + SPAN_READINGS * span / single)
+    a_slot = took / len(probe) * (SINGLE_COST + SPAN_COST * span / single)
     return int(min(max(seconds / a_slot, FEWEST), MOST))
 
 
-def single_slots(records: Sequence[Tokens], count: int, rng: np.random.Generator) -> list[Question]:
-    """Questions with one token hidden, at random over all tokens of all records, its surroundings shown."""
-    return [
-        Question(a.tokens, ~a.tokens.present, np.flatnonzero(~a.tokens.present)) for a in stretches(records, count, 1, rng)
-    ]
+def together(records: Sequence[Tokens], count: int, length: int, rng: np.random.Generator) -> list[Question]:
+    """Questions with `length` adjacent tokens hidden, at random over all tokens of all records, their surroundings shown."""
+    asked = stretches(records, count, length, rng, CONTEXT)
+    return [Question(a.tokens, ~a.tokens.present, np.flatnonzero(~a.tokens.present)) for a in asked]
 
 
-def stretches(records: Sequence[Tokens], count: int, length: int, rng: np.random.Generator) -> list[Asked]:
+def stretches(
+    records: Sequence[Tokens], count: int, length: int, rng: np.random.Generator, context: int = SPAN_CONTEXT
+) -> list[Asked]:
     """Queries with `length` adjacent tokens blanked out at random; what stood there is their `truth`."""
     room = np.array([max(len(tokens) - length + 1, 0) for tokens in records])
     if not room.sum():
@@ -136,7 +142,7 @@ def stretches(records: Sequence[Tokens], count: int, length: int, rng: np.random
         number = int(np.searchsorted(ends, pick, side="right"))
         start = int(pick - (ends[number] - room[number]))
         at = np.arange(start, start + length)
-        out.append(blanked(records[number], at, CONTEXT if length == 1 else SPAN_CONTEXT))
+        out.append(blanked(records[number], at, context))
     return out
 
 
@@ -151,16 +157,20 @@ def blanked(tokens: Tokens, at: Array, context: int) -> Asked:
 
 
 def slot_nats(reader: Reader, questions: Sequence[Question], temperature: float) -> Array:
-    """(n,) nats of the truth at each single slot."""
+    """(n,) nats of the truth at every slot that is asked, in the order of the questions."""
 
-    def answer(distribution: Any, members: list[int], rows: Array) -> list[float]:
-        asked = [(Asked(questions[m].tokens, None), int(questions[m].at[0])) for m in members]
+    def answer(distribution: Any, members: list[int], rows: Array) -> list[Array]:
+        asked = [(Asked(questions[m].tokens, None), int(i)) for m in members for i in questions[m].at]
         restricted = reader.modality.restrict(distribution.tempered(temperature), asked)
-        names = questions[members[0]].tokens.values
-        truth = {n: np.array([questions[m].tokens.values[n][questions[m].at[0]] for m in members]) for n in names}
-        return list(restricted.nll(truth).double().cpu().numpy())
+        nats = restricted.nll(_truth(questions, members)).double().cpu().numpy()
+        return [nats[a:b] for a, b in pairwise(rows)]
 
-    return np.array(reader.ask(questions, answer))
+    return np.concatenate([np.zeros(0), *reader.ask(questions, answer)])
+
+
+def _truth(questions: Sequence[Question], members: Sequence[int]) -> dict[str, Array]:
+    names = questions[members[0]].tokens.values
+    return {n: np.concatenate([questions[m].tokens.values[n][questions[m].at] for m in members]) for n in names}
 
 
 @torch.no_grad()
@@ -171,9 +181,7 @@ def _slot_temperature(reader: Reader, questions: Sequence[Question]) -> float:
     kept: list[Any] = []
 
     def answer(distribution: Any, members: list[int], rows: Array) -> list[None]:
-        names = questions[members[0]].tokens.values
-        truth = {n: np.array([questions[m].tokens.values[n][questions[m].at[0]] for m in members]) for n in names}
-        kept.append((distribution, truth))
+        kept.append((distribution, _truth(questions, members)))
         return [None] * len(members)
 
     reader.ask(questions, answer)

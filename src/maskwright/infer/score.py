@@ -32,13 +32,11 @@ def score(reader: Reader, records: Sequence[Tokens], keys: Sequence[int], passes
         for w, (start, end) in enumerate(zip(cuts.starts, cuts.ends, strict=True)):
             piece = tokens.take(slice(start, end))
             mine = cuts.owner[start:end] == w
-            # A window of which a part is asked takes that part of the passes: targets lie as dense as in a whole one.
-            count = len(piece) if passes == ALL else -(-int(passes) * int(mine.sum()) // max(len(piece), 1))
-            for mask in cover(join([piece], [key]), max(count, 1)):
-                at = mask.target[mine[mask.target]]
-                if len(at):
-                    questions.append(Question(piece, mask.hidden, at))
-                    places.append((number, at + start))
+            # A window that answers for a part takes that part of the passes: as much of it is hidden as of a whole one.
+            count = int(mine.sum()) if passes == ALL else -(-int(passes) * int(mine.sum()) // max(len(piece), 1))
+            for mask in cover(join([piece], [key]), max(count, 1), mine):
+                questions.append(Question(piece, mask.hidden, mask.target))
+                places.append((number, mask.target + start))
     answers = reader.ask(questions, lambda d, members, rows: _nll(questions, d, members, rows))
     out = [np.zeros(len(tokens)) for tokens in records]
     for (number, at), nll in zip(places, answers, strict=True):

@@ -63,6 +63,10 @@ class Vocabulary:
         self.texts = self._bytes(known)
         self.begins, self.ends = self._edges()
         self.spaced = np.array([text.startswith(b" ") for text in self.texts])
+        self.resumes = np.array([text[:1] != b"" and 0x80 <= text[0] < 0xC0 for text in self.texts])
+        """begins in the middle of a character"""
+        self.breaks = np.array([_breaks(text) for text in self.texts])
+        """ends in the middle of a character"""
         self.absent = np.ones(self.size, dtype=bool)
         self.absent[list(known.values())] = False
 
@@ -141,6 +145,16 @@ class Vocabulary:
                 begins[token_id] = not _continues(text, 0)
                 ends[token_id] = not _continues(text, -1)
         return begins, ends
+
+
+def _breaks(text: bytes) -> bool:
+    """Whether a UTF-8 character that begins in `text` doesn't end in it."""
+    for back, byte in enumerate(reversed(text[-3:]), 1):
+        if byte >= 0xC0:
+            return back < (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4)
+        if byte < 0x80:
+            break
+    return False
 
 
 def _continues(text: bytes, end: int) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from maskwright.errors import DataError, QueryError
+from maskwright.errors import DataError, QueryError, RecipeError
 from maskwright.modalities import counts
 from maskwright.modalities.base import Asked, Floor
 from maskwright.modalities.bpe import Vocabulary, suggested_size
@@ -39,6 +39,10 @@ class TokenizerConfig:
     """vocabulary; 0: chosen from the corpus"""
     path: str = ""
     """a tokenizer.json to use as it is"""
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise RecipeError("tokenizer.size must be at least 0")
 
 
 @dataclass(frozen=True)
@@ -254,9 +258,17 @@ class Text:
         allowed = np.tile(~v.special & ~v.absent, (len(asked), 1))
         for row, (query, index) in enumerate(asked):
             template: _Template | None = query.template
-            for blank, slots in zip(template.blanks, template.slots, strict=True) if template else ():
+            if template is None:
+                continue
+            for blank, slots in zip(template.blanks, template.slots, strict=True):
                 if slots[0] == index and blank.spaced:
                     allowed[row] &= v.spaced
+            # A part of a character can only stand beside a blank that may bring the rest of it.
+            shown = np.concatenate([[True], query.tokens.present, [True]])
+            if shown[index]:
+                allowed[row] &= ~v.resumes
+            if shown[index + 2]:
+                allowed[row] &= ~v.breaks
         return distribution.restricted(torch.from_numpy(allowed).to(distribution.features.device))
 
     def decode(self, tokens: Tokens, asked: Asked) -> str:

@@ -103,10 +103,6 @@ class Layout:
         out = flat.new_zeros(len(self.token), *flat.shape[1:])
         return out.index_copy(0, self.slot, flat)
 
-    def gather(self, slots: Tensor) -> Tensor:
-        """(S, ...) slots back to (T, ...) tokens."""
-        return slots.index_select(0, self.slot)
-
 
 def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:
     """Packs items into rows of `capacity`, longest first, each into the fullest row that still has room.

@@ -41,10 +41,10 @@ class NetConfig:
     rope_local: float = 10_000.0
 
     def __post_init__(self) -> None:
-        if self.width % self.heads or (self.width // self.heads) % 2:
-            raise RecipeError(f"net.width {self.width} must be an even multiple of net.heads {self.heads}")
         if min(self.width, self.layers, self.heads, self.ff, self.global_every) < 1 or self.length < 8:
             raise RecipeError("net.width, layers, heads, ff and global_every must be at least 1, net.length at least 8")
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise RecipeError(f"net.width {self.width} must be an even multiple of net.heads {self.heads}")
 
 
 class Linear(nn.Linear):
@@ -76,9 +76,10 @@ class Attention(nn.Module):
         self.Wo = Linear(config.width, config.width)
 
     def forward(self, x: Tensor, layout: Layout, turn: tuple[Tensor, Tensor], window: int) -> Tensor:
+        """(S, W) what each slot gathers, before `Wo` maps it back to the residual stream."""
         qkv = self.Wqkv(x).view(len(x), 3, self.heads, -1)
         turned = torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1)
-        return self.Wo(attend(turned, layout, window))
+        return attend(turned, layout, window)
 
 
 class GeGLU(nn.Module):
@@ -104,13 +105,17 @@ class Layer(nn.Module):
         self.mlp = GeGLU(config)
         self.window = 0 if number % config.global_every == 0 else config.window
 
-    def forward(self, x: Tensor, layout: Layout, turns: dict[bool, tuple[Tensor, Tensor]]) -> Tensor:
-        x = x + self.attn(self.attn_norm(x), layout, turns[self.window > 0], self.window)
+    def forward(self, x: Tensor, layout: Layout, turns: dict[bool, tuple[Tensor, Tensor]], at: Tensor | None) -> Tensor:
+        """(S, W) -> (S, W), or its rows `at` alone."""
+        gathered = self.attn(self.attn_norm(x), layout, turns[self.window > 0], self.window)
+        if at is not None:
+            x, gathered = x.index_select(0, at), gathered.index_select(0, at)
+        x = x + self.attn.Wo(gathered)
         return x + self.mlp(self.mlp_norm(x))
 
 
 class Encoder(nn.Module):
-    """(T, W) vectors of a ragged batch -> (T, W) states."""
+    """(T, W) vectors of a ragged batch -> states, (M, W) at the M tokens asked for: the last layer works for them alone."""
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
@@ -122,14 +127,15 @@ class Encoder(nn.Module):
                 scale = math.sqrt(2 * config.layers) if name.endswith("Wo.weight") else 1.0
                 nn.init.trunc_normal_(weight, std=1 / math.sqrt(weight.shape[1]) / 1.5 / scale)
 
-    def forward(self, x: Tensor, positions: Tensor, layout: Layout) -> Tensor:
+    def forward(self, x: Tensor, positions: Tensor, layout: Layout, at: Tensor | None) -> Tensor:
         config, depth = self.config, self.config.width // self.config.heads
-        x, at = layout.spread(x), layout.spread(positions)
-        turns = {local: angles(at, depth, base, x.dtype)
+        x, places = layout.spread(x), layout.spread(positions)
+        turns = {local: angles(places, depth, base, x.dtype)
                  for local, base in ((False, config.rope_global), (True, config.rope_local))}  # fmt: skip
-        for layer in self.layers:
-            x = layer(x, layout, turns)
-        return self.final_norm(layout.gather(x))
+        asked = layout.slot if at is None else layout.slot.index_select(0, at)
+        for number, layer in enumerate(self.layers, 1):
+            x = layer(x, layout, turns, asked if number == len(self.layers) else None)
+        return self.final_norm(x)
 
 
 class MaskedNet(nn.Module):
@@ -149,20 +155,19 @@ class MaskedNet(nn.Module):
     def device(self) -> torch.device:
         return self.encoder.final_norm.weight.device
 
-    def states(self, batch: Batch, hidden: Array) -> Tensor:
-        """(T, W) final states of every token, with what is hidden or absent replaced by the mask vector."""
+    def states(self, batch: Batch, hidden: Array, at: Array | None = None) -> Tensor:
+        """(M, W) final states of the tokens `at`, or (T, W) of all; what is hidden or absent shows the mask vector."""
         to = self.device
         values = {name: torch.from_numpy(array).to(to) for name, array in batch.values.items()}
         kind, positions = torch.from_numpy(batch.kind).to(to), torch.from_numpy(batch.positions).to(to)
         shown = torch.from_numpy(~hidden & batch.present).to(to)
         x = self.inputs(values, kind, positions, shown).to(self.dtype)
-        return self.encoder(x, positions[:, 0], Layout.of(batch.cu_seqlens, to))
+        index = None if at is None else torch.from_numpy(np_int64(at)).to(to)
+        return self.encoder(x, positions[:, 0], Layout.of(batch.cu_seqlens, to), index)
 
     def forward(self, batch: Batch, hidden: Array, at: Array) -> Distribution:
         """Distributions at the M tokens `at` (ascending, without repeats)."""
-        index = torch.from_numpy(np_int64(at)).to(self.device)
-        states = self.states(batch, hidden).index_select(0, index)
-        return self.head(states, torch.from_numpy(batch.kind[at]).to(self.device))
+        return self.head(self.states(batch, hidden, at), torch.from_numpy(batch.kind[at]).to(self.device))
 
 
 def np_int64(index: Array) -> Array:

@@ -1,8 +1,8 @@
 """Which records train and which are held out, after duplicates are left out.
 
 In: shards' hashes, groups and lengths. Out: record numbers. A group (a document, a thread, a customer) stays whole on
-one side; the first of a set of equal records stays, white space folded. One single document is held out by stretches.
-Choices depend on content hashes alone: adding a record moves no other one to the other side.
+one side; the first of a set of equal records stays, white space folded. Choices depend on content hashes alone: records
+that are added move hardly any other one to the other side, and none far from the edge of the share.
 """
 
 from __future__ import annotations

@@ -39,12 +39,9 @@ def kind_of(path: Path) -> str:
 def opened(path: Path) -> Any:
     """A buffered binary stream of the file's content, decompressed."""
     compression = _COMPRESSED.get(path.suffix.lower())
-    try:
-        if compression:
-            return io.BufferedReader(_Raw(pa.input_stream(str(path), compression=compression)), 1 << 20)
-        return open(path, "rb", buffering=1 << 20)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from None
+    if compression:
+        return io.BufferedReader(_Raw(pa.input_stream(str(path), compression=compression)), 1 << 20)
+    return open(path, "rb", buffering=1 << 20)
 
 
 class _Raw(io.RawIOBase):

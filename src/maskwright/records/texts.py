@@ -81,7 +81,7 @@ class Guard:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
         if isinstance(error, (pa.ArrowException, OSError, EOFError, zlib.error)) and not isinstance(error, BrokenPipeError):
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            said = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
             self.bad(f"{self.name}: {self.words}: {said}")
             return True
         return False

@@ -47,6 +47,8 @@ class Prepared:
     bytes: int
     changed: bool
     """the files are no longer what these tokens were made from"""
+    stretched: bool
+    """few and large: records were cut, and parts of one may stand on both sides of the split"""
 
 
 def prepare(
@@ -73,7 +75,7 @@ def prepare(
     del sample
     modality.save(folder, 0)
     writer = Writer(folder, modality.columns)
-    whole = read(source) if grouped or not few else _stretched(read(source), size)
+    whole = read(source) if grouped or held_out or not few else _stretched(read(source), size)
     _tokenise(whole, modality, writer, progress)
     known = {"made": made, "records": records, "bytes": size, "train": len(writer.lengths)}
     if held_out:
@@ -98,7 +100,7 @@ def _prepared(folder: Path, known: dict[str, Any], changed: bool = False) -> Pre
             f" ({known['bytes']} bytes); {LEAST_TOKENS} tokens are needed, and a useful model takes some 100 kB"
         )
     own = np.arange(known["train"], len(shards)) if known["train"] < len(shards) else None
-    return Prepared(shards, own, known["records"], known["bytes"], changed)
+    return Prepared(shards, own, known["records"], known["bytes"], changed, known["train"] > known["records"])
 
 
 def fingerprint(shards: Shards) -> str:

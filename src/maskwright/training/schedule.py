@@ -46,6 +46,8 @@ class TrainConfig:
             raise RecipeError(f"train.dtype = {self.dtype!r}: choose auto, float32 or bfloat16")
         if not 0 < self.held_out < 0.9:
             raise RecipeError("train.held_out must lie between 0 and 0.9")
+        if min(self.seed, self.threads, self.warmup, self.save_every) < 0 or self.clip <= 0:
+            raise RecipeError("train.seed, threads, warmup and save_every must be at least 0, and clip above it")
 
 
 def decay(config: TrainConfig, step: int) -> float:

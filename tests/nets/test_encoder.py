@@ -1,0 +1,20 @@
+"""The encoder: what it gives at some tokens is what it gives at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.nets.small import batch, net, record
+
+
+@given(st.lists(st.integers(1, 70), min_size=1, max_size=5))
+def test_states_at_some_tokens_are_those_of_all(lengths: list[int]) -> None:
+    made, flat = net(), batch(*(record(n, seed) for seed, n in enumerate(lengths)))
+    rng = np.random.default_rng(lengths)
+    hidden = rng.random(len(flat)) < 0.3
+    at = np.flatnonzero(rng.random(len(flat)) < 0.5)
+    with torch.no_grad():
+        torch.testing.assert_close(made.states(flat, hidden, at), made.states(flat, hidden)[at], atol=1e-5, rtol=1e-5)
