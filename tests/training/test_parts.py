@@ -147,3 +147,5 @@ def test_a_full_disk_leaves_the_former_checkpoint(tmp_path: Path, monkeypatch: p
 def test_another_architecture_is_named() -> None:
     with pytest.raises(RunError, match="of another architecture: w is 2x3, the recipe makes it 3x3"):
         checkpoint.load_into({"w": torch.zeros(3, 3)}, {"w": torch.zeros(2, 3)}, "here")
+    with pytest.raises(RunError, match="of another architecture: deeper is 3, the recipe makes it none"):
+        checkpoint.load_into({"w": torch.zeros(3)}, {"w": torch.zeros(3), "deeper": torch.zeros(3)}, "here")

@@ -58,11 +58,9 @@ def _all(folder: Path) -> list[Path]:
 
 def load_into(own: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> None:
     """Copies by name; raises RunError where names or shapes differ."""
-    for name, tensor in own.items():
-        other = saved.get(name)
-        if other is None or other.shape != tensor.shape:
-            has = "none" if other is None else "x".join(map(str, other.shape))
-            wants = "x".join(map(str, tensor.shape))
+    for name in own | saved:
+        has, wants = ("x".join(map(str, side[name].shape)) if name in side else "none" for side in (saved, own))
+        if has != wants:
             raise RunError(
                 f"{what}: the checkpoint is of another architecture: {name} is {has}, the recipe makes it {wants};"
                 " resume with the recipe that began the run, or train to another --out"
