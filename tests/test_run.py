@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,6 +45,18 @@ def options(corpus: Path, out: Path, *more: str) -> list[str]:
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     out = tmp_path_factory.mktemp("run") / "whole"
     assert run(*options(corpus, out)).returncode == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def stopped(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was interrupted after its first steps."""
+    out = tmp_path_factory.mktemp("run") / "stopped"
+    process = subprocess.Popen([sys.executable, "-m", "maskwright", *options(corpus, out)], stderr=subprocess.DEVNULL)
+    while not (out / "metrics.jsonl").exists() or not (out / "metrics.jsonl").stat().st_size:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.wait()
     return out
 
 
@@ -135,6 +148,18 @@ def test_repeated_options_must_agree(corpus: Path, tmp_path: Path, run: Run) -> 
         refused = run("train", "--out", out, "--resume", *more)
         assert refused.returncode == 2
         assert words in refused.stderr
+
+
+@pytest.mark.parametrize(("key", "value", "was"), [("layers", 1, 2), ("heads", 1, 2), ("ff", 80, 64), ("width", 64, 48)])
+def test_a_checkpoint_of_another_architecture_is_refused(
+    stopped: Path, tmp_path: Path, run: Run, key: str, value: int, was: int
+) -> None:
+    shutil.copytree(stopped, tmp_path / "m")
+    recipe = tmp_path / "m" / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace(f"\n{key} = {was}\n", f"\n{key} = {value}\n"))
+    refused = run("train", "--out", tmp_path / "m", "--resume")
+    assert refused.returncode == 2
+    assert f"another architecture: net.{key} is {was}, the recipe makes it {value}" in refused.stderr.splitlines()[-1]
 
 
 def test_a_run_goes_on_with_the_data_that_it_began_with(corpus: Path, tmp_path: Path, whole: Path, run: Run) -> None:

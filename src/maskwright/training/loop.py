@@ -244,13 +244,19 @@ class Loop:
         tensors = {f"net.{n}": t for n, t in self.net.state_dict().items()}
         tensors |= {f"optimiser.{n}": t for n, t in self.optimiser.state.items()}
         state = replace(self.state, elapsed=self.state.elapsed + started - self.begun)
-        facts = {"state": vars(state), "recent": self.recent, "train": vars(self.config)}
+        facts = {"state": vars(state), "recent": self.recent, "train": vars(self.config), "net": vars(self.net.config)}
         checkpoint.write(self.folder, self.state.step, tensors, facts)
         self._saved = time.monotonic()
         self._saving = self._saved - started
 
     def load(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
         """Goes on from a checkpoint as if nothing had happened."""
+        for key, value in vars(self.net.config).items():
+            if facts["net"][key] != value:
+                raise RunError(
+                    f"{self.folder}: the checkpoint is of another architecture: net.{key} is {facts['net'][key]}, the recipe"
+                    f" makes it {value}; resume with the recipe that began the run, or train to another --out"
+                )
         for prefix, own in (("net.", dict(self.net.state_dict())), ("optimiser.", self.optimiser.state)):
             saved = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             checkpoint.load_into(own, saved, str(self.folder))
