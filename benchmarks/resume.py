@@ -16,7 +16,7 @@ from typing import Any
 
 from corpora import parser, part, report
 
-STEPS = 400
+STEPS = 3000
 SETTINGS = ("net.width=96", "net.layers=3", "net.heads=3", "net.ff=128", "net.length=64", "train.batch_tokens=1024",
             "train.look_tokens=5000", "train.save_every=0.5", "calibration.slots=50", "tokenizer.size=2048")  # fmt: skip
 
@@ -44,7 +44,7 @@ def main() -> None:
             chance = random.Random(0)
             while kind == "killed" and kills < options.kills:
                 process = subprocess.Popen(command(corpus.train, out, corpus.group), stderr=subprocess.DEVNULL)
-                time.sleep(chance.uniform(1.0, 12.0) if kills else 15.0)
+                time.sleep(chance.uniform(2.0, 7.0))
                 if process.poll() is not None:
                     break  # it came to its end between two kills
                 process.kill()
