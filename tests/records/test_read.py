@@ -122,6 +122,12 @@ def test_a_column_may_have_a_dot_and_the_first_rows_may_be_empty(tmp_path: Path)
     assert values(path, on_bad="skip") == ["a"]
 
 
+def test_rows_stay_rows(tmp_path: Path) -> None:
+    _jsonl(tmp_path / "a.jsonl")
+    with pytest.raises(DataError, match="--record line is for plain text; of a table, every row is a record"):
+        values(tmp_path / "a.jsonl", grain="line")
+
+
 def test_group_names_what_belongs_together(tmp_path: Path) -> None:
     _jsonl(tmp_path / "a.jsonl")
     groups = [r.group for r in read(Source(paths=(str(tmp_path / "a.jsonl"),), group="who"))]

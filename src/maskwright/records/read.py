@@ -108,6 +108,8 @@ def _path(path: str, source: Source) -> Iterator[Record]:
 
 def _file(path: Path, source: Source, bad: _Bad, in_folder: bool) -> Iterator[Record]:
     kind, name = tables.kind_of(path), os.fsencode(path).decode("utf-8", "backslashreplace")
+    if source.grain and kind not in ("", "txt") and not in_folder:
+        raise DataError(f"{name}: --record {source.grain} is for plain text; of a table, every row is a record")
     if kind == "jsonl":
         yield from _rows(name, tables.jsonl(path, bad), source, bad)
     elif kind in ("csv", "tsv"):
