@@ -1,7 +1,7 @@
 """What a budget buys: the size of the net, the batch and the number of steps, from the speed of this machine.
 
 In: a budget and the size of the corpus. Out: the recipe's `net` and `train` filled in. Speed is measured, once, on the
-net that would be trained; only this and the loop's `Pace` ever ask a clock.
+net that would be trained. Only a budget ever asks a clock: here, in the loop's `Pace`, and for calibration's size.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from maskwright.errors import QueryError, RecipeError
 from maskwright.infer import lengths
 from maskwright.infer.decode import DecodeConfig, best
 from maskwright.infer.lengths import LengthPrior
-from maskwright.infer.reader import Question, Reader
+from maskwright.infer.reader import Question, Reader, truth
 from maskwright.infer.windows import around
 from maskwright.modalities.base import Asked
 from maskwright.tokens import Array, Tokens
@@ -107,7 +107,7 @@ def fit(
 
 
 def affordable(reader: Reader, records: Sequence[Tokens], seconds: float) -> int:
-    """As many slots as `fit` reads on records like these in that time, by the speed of a few; only this asks a clock."""
+    """As many slots as `fit` reads on records like these in that time, by the speed of a few."""
     size = np.array([len(tokens) for tokens in records])
     if not size.sum():
         return FEWEST
@@ -152,8 +152,8 @@ def blanked(tokens: Tokens, at: Array, context: int) -> Asked:
     window = tokens.take(slice(first, last))
     present = window.present.copy()
     present[at - first] = False
-    truth = {name: array[at - first] for name, array in window.values.items()}
-    return Asked(replace(window, present=present), None, truth)
+    stood = {name: array[at - first] for name, array in window.values.items()}
+    return Asked(replace(window, present=present), None, stood)
 
 
 def slot_nats(reader: Reader, questions: Sequence[Question], temperature: float) -> Array:
@@ -162,15 +162,10 @@ def slot_nats(reader: Reader, questions: Sequence[Question], temperature: float)
     def answer(distribution: Any, members: list[int], rows: Array) -> list[Array]:
         asked = [(Asked(questions[m].tokens, None), int(i)) for m in members for i in questions[m].at]
         restricted = reader.modality.restrict(distribution.tempered(temperature), asked)
-        nats = restricted.nll(_truth(questions, members)).double().cpu().numpy()
+        nats = restricted.nll(truth(questions, members)).double().cpu().numpy()
         return [nats[a:b] for a, b in pairwise(rows)]
 
     return np.concatenate([np.zeros(0), *reader.ask(questions, answer)])
-
-
-def _truth(questions: Sequence[Question], members: Sequence[int]) -> dict[str, Array]:
-    names = questions[members[0]].tokens.values
-    return {n: np.concatenate([questions[m].tokens.values[n][questions[m].at] for m in members]) for n in names}
 
 
 @torch.no_grad()
@@ -181,11 +176,11 @@ def _slot_temperature(reader: Reader, questions: Sequence[Question]) -> float:
     kept: list[Any] = []
 
     def answer(distribution: Any, members: list[int], rows: Array) -> list[None]:
-        kept.append((distribution, _truth(questions, members)))
+        kept.append((distribution, truth(questions, members)))
         return [None] * len(members)
 
     reader.ask(questions, answer)
-    return _golden(lambda t: float(sum(d.tempered(t).nll(truth).double().sum() for d, truth in kept)))
+    return _golden(lambda t: float(sum(d.tempered(t).nll(values).double().sum() for d, values in kept)))
 
 
 def _joint_temperature(

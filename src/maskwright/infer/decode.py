@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import QueryError
-from maskwright.infer.reader import Question, Reader
+from maskwright.infer.reader import Question, Reader, truth
 from maskwright.infer.windows import around
 from maskwright.modalities.base import Asked
 from maskwright.tokens import Array, Tokens
@@ -232,11 +232,7 @@ def _again(reader: Reader, decodings: list[Decoding], config: DecodeConfig) -> N
     def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:
         at = [np.array([asked[m][2]]) for m in members]
         distribution = _calibrated(reader, distribution, [asked[m][:2] for m in members], at, config)
-        truth = {
-            n: np.array([asked[m][1].tokens.values[n][asked[m][2]] for m in members])
-            for n in questions[members[0]].tokens.values
-        }
-        return list(-distribution.nll(truth).double().cpu().numpy())
+        return list(-distribution.nll(truth(questions, members)).double().cpu().numpy())
 
     answers = iter(reader.ask(questions, answer))
     for _, h in pairs:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from maskwright.infer.decode import Completion, DecodeConfig, best
-from maskwright.infer.reader import Question, Reader
+from maskwright.infer.reader import Question, Reader, truth
 from maskwright.infer.windows import around
 from maskwright.modalities.base import Asked
 from maskwright.tokens import Array, Tokens, join
@@ -72,9 +72,7 @@ def _surroundings(
             owner.append((number, int(i not in (blanks[0] - 1, blanks[-1] + 1))))
 
     def answer(distribution: Any, members: list[int], rows: Array) -> list[float]:
-        names = questions[members[0]].tokens.values
-        truth = {n: np.array([questions[m].tokens.values[n][questions[m].at[0]] for m in members]) for n in names}
-        return list(-distribution.tempered(config.temperature).nll(truth).double().cpu().numpy())
+        return list(-distribution.tempered(config.temperature).nll(truth(questions, members)).double().cpu().numpy())
 
     out = np.zeros((len(asked), 2))
     for (number, beyond), log_p in zip(owner, reader.ask(questions, answer), strict=True):

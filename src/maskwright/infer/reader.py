@@ -31,6 +31,12 @@ class Question:
     """ascending indices into the piece, among the hidden"""
 
 
+def truth(questions: Sequence[Question], members: Sequence[int]) -> dict[str, Array]:
+    """What the pieces of these questions hold at every asked token, end to end."""
+    names = questions[members[0]].tokens.values
+    return {n: np.concatenate([questions[m].tokens.values[n][questions[m].at] for m in members]) for n in names}
+
+
 class Reader:
     """A net and its modality, ready to answer."""
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from maskwright.errors import QueryError
-from maskwright.infer.reader import Question, Reader
+from maskwright.infer.reader import Question, Reader, truth
 from maskwright.infer.windows import windows
 from maskwright.masking import cover
 from maskwright.tokens import Array, Tokens, join
@@ -45,7 +45,5 @@ def score(reader: Reader, records: Sequence[Tokens], keys: Sequence[int], passes
 
 
 def _nll(questions: Sequence[Question], distribution: object, members: list[int], rows: Array) -> list[Array]:
-    names = questions[members[0]].tokens.values
-    truth = {n: np.concatenate([questions[m].tokens.values[n][questions[m].at] for m in members]) for n in names}
-    nll = distribution.nll(truth).double().cpu().numpy()  # type: ignore[attr-defined]
+    nll = distribution.nll(truth(questions, members)).double().cpu().numpy()  # type: ignore[attr-defined]
     return [nll[a:b] for a, b in pairwise(rows)]
