@@ -25,6 +25,7 @@ from maskwright.infer import calibration
 from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
 from maskwright.model import Model, load
+from maskwright.nets import native
 from maskwright.process import Stop, keep_memory, stoppable
 from maskwright.recipe import Recipe, parsed
 from maskwright.records.read import Source
@@ -40,7 +41,7 @@ from maskwright.training.schedule import TrainConfig
 DEFAULT_BUDGET, SLOTS = "10m", 2000
 CALIBRATION_SHARE = 0.9
 """of the time that is left after training"""
-LEFT_TO_THE_RUN = {"train.threads": 0, "train.dtype": "auto", "calibration.slots": 0}
+LEFT_TO_THE_RUN = {"train.threads": 0, "train.dtype": "auto", "train.kernels": "auto", "calibration.slots": 0}
 """values that the recipe as written replaces by what was chosen"""
 CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
 
@@ -152,11 +153,13 @@ class _Run:
             if not planned:
                 self._plan(prepared, parts, modality)
             torch.set_num_threads(self.recipe.train.threads)
+            self._settle_kernels()
             loop = self._loop(modality, prepared, parts, stop)
             self._place(prepared, loop, resume)
             keep_memory()
             loop.run()
             stop.at_once("stopped while calibrating; the same command with --resume goes on there")
+            native.use(True)
             return self._finish(loop, modality, prepared, parts)
 
     def leave_nothing(self) -> None:
@@ -239,15 +242,28 @@ class _Run:
         net, config = plan.shape(length, prepared.shards.lengths[parts.train], modality.frame_size)
         new = replace(self.recipe, net=net, train=config).with_values(self.given)
         new = replace(new, train=plan.schedule(length, new.net, new.train)).with_values(self.given)
+        kernels = new.train.kernels
+        if kernels == "auto":
+            found, why = native.library()
+            kernels = "native" if found else "torch"
+            if not found:
+                self.watch(News("training", words=f"{why}: training does without them, and takes half as long again"))
         dtype = str(plan.dtype()).removeprefix("torch.") if new.train.dtype == "auto" else new.train.dtype
         threads = new.train.threads or cores()
         slots = new.calibration.slots or (0 if new.budget else SLOTS)
         self.recipe = replace(
             new,
-            train=replace(new.train, dtype=dtype, threads=threads),
+            train=replace(new.train, dtype=dtype, threads=threads, kernels=kernels),
             calibration=calibration.CalibrationConfig(slots=slots),
         )
         self.recipe.write(self.out / RECIPE)
+
+    def _settle_kernels(self) -> None:
+        wanted = self.recipe.train.kernels == "native"
+        found, why = native.library()
+        if wanted and not found:
+            raise RunError(f"train.kernels = native, and here are none: {why}; train to another --out without the setting")
+        native.use(wanted)
 
     def _place(self, prepared: Prepared, loop: Loop, resume: bool) -> None:
         """A run goes on exactly only where data, torch and chip are what they were: says so where they are not."""
@@ -255,6 +271,7 @@ class _Run:
             "data": fingerprint(prepared.shards),
             "torch": torch.__version__,
             "chip": torch.backends.cpu.get_cpu_capability(),
+            "kernels": native.library()[1] if self.recipe.train.kernels == "native" else "torch",
             "cores": cores(),
         }
         path = self.checkpoints / PLACE

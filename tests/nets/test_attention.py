@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from maskwright.nets.attention import Layout, attend
 from maskwright.nets.encoder import MaskedNet
+from maskwright.nets.positions import angles, rotate
 from maskwright.tokens import Batch
 from tests.nets.small import batch, net, record
 
@@ -29,21 +30,29 @@ def naive(qkv: torch.Tensor, cu: np.ndarray, window: int) -> torch.Tensor:
     return out
 
 
-@given(st.lists(st.integers(1, 150), min_size=1, max_size=12), st.sampled_from([0, 8, 64]))
+@pytest.mark.parametrize("kernels", [True, False])
+@given(st.lists(st.one_of(st.integers(1, 150), st.integers(250, 600)), min_size=1, max_size=8), st.sampled_from([0, 8, 64]))
 @settings(max_examples=15, deadline=None)
-def test_laid_out_attention_is_attention(lengths: list[int], window: int) -> None:
-    cu = np.concatenate([[0], np.cumsum(lengths)])
-    qkv = torch.randn(int(cu[-1]), 3, 2, 8, generator=torch.Generator().manual_seed(0))
-    layout = Layout.of(cu)
-    assert sorted(layout.slot.tolist()) == sorted(set(layout.slot.tolist()))
-    found = attend(layout.spread(qkv), layout, window)[layout.slot]
-    torch.testing.assert_close(found, naive(qkv, cu, window), atol=1e-5, rtol=1e-5)
+def test_laid_out_attention_is_attention(kernels: bool, lengths: list[int], window: int) -> None:
+    cu = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    tokens = int(cu[-1])
+    noise = torch.Generator().manual_seed(0)
+    qkv = torch.randn(tokens, 3, 2, 16, generator=noise, requires_grad=True)
+    positions = torch.from_numpy(np.arange(tokens) - np.repeat(cu[:-1], lengths))
+    turn = angles(positions, 16, 100.0)
+    weight = torch.randn(tokens, 32, generator=noise)
+    found = attend(qkv, turn, Layout.of(cu, kernels, window), window)
+    turned = torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1)
+    expected = naive(turned, cu, window)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    gradients = [torch.autograd.grad((out * weight).sum(), qkv)[0] for out in (found, expected)]
+    torch.testing.assert_close(*gradients, atol=2e-5, rtol=2e-5)
 
 
 @given(st.lists(st.integers(1, 300), min_size=20, max_size=200))
 @settings(max_examples=20, deadline=None)
 def test_rows_are_well_filled(lengths: list[int]) -> None:
-    layout = Layout.of(np.concatenate([[0], np.cumsum(lengths)]))
+    layout = Layout.of(np.concatenate([[0], np.cumsum(lengths)]), native=False)
     for rows in layout.rows:
         used = (rows.segment >= 0).sum().item()
         assert used > 0.5 * rows.count * rows.length or rows.count == 1

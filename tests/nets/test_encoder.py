@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.nets.small import batch, net, record
 
 
 @given(st.lists(st.integers(1, 70), min_size=1, max_size=5))
+@settings(deadline=None)
 def test_states_at_some_tokens_are_those_of_all(lengths: list[int]) -> None:
     made, flat = net(), batch(*(record(n, seed) for seed, n in enumerate(lengths)))
     rng = np.random.default_rng(lengths)

@@ -13,13 +13,20 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from maskwright.nets import native
+from maskwright.nets.positions import rotate
 from maskwright.tokens import Array
 
+SHORT = 192
+"""keys that a query may read, up to which the kernels are faster than products in rows at the rate of bf16 (LOG.md)"""
+DEPTH_STEP = 16
+"""a head's size is a multiple of this, or the kernels don't take it"""
 ROW_LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 
@@ -64,24 +71,34 @@ def _band(length: int, half: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the T tokens of a batch stand among S slots; S >= T, the rest is unused."""
+    """How the records of a batch are read: each by itself where the kernels take them, in rows otherwise."""
 
+    short: Tensor | None
+    """(n + 1,) bounds of the records that kernels read, among their own tokens"""
+    order: Tensor | None
+    """(S,) the token in each slot: first those of the short records, then the rows; 0 where unused; None: as they are"""
+    slot: Tensor | None
+    """(T,) the slot of each token; None: as they are"""
     rows: list[Rows]
-    slot: Tensor
-    """(T,) the slot of each token"""
-    token: Tensor
-    """(S,) the token in each slot; 0 where unused"""
-    device: torch.device
 
     @classmethod
-    def of(cls, cu_seqlens: Array, device: torch.device | None = None) -> Layout:
+    def of(cls, cu_seqlens: Array, native: bool, window: int = 0, device: torch.device | None = None) -> Layout:
+        """The layout for layers of this `window` (see `Rows.bias`); `native`: the kernels may be used."""
         lengths = np.diff(cu_seqlens)
         device = device or torch.device("cpu")
+        brief = (lengths <= SHORT) & native
+        if native and 0 < window <= SHORT:
+            brief[:] = True
+        if brief.all():
+            return cls(torch.from_numpy(np.ascontiguousarray(cu_seqlens, dtype=np.int64)), None, None, [])
         slot = np.empty(int(cu_seqlens[-1]), dtype=np.int64)
+        bounds = np.concatenate([[0], np.cumsum(lengths[brief])]).astype(np.int64)
+        for record, begin in zip(np.flatnonzero(brief), bounds[:-1], strict=True):
+            slot[cu_seqlens[record] : cu_seqlens[record + 1]] = np.arange(begin, begin + lengths[record])
+        first = int(bounds[-1])
         rows: list[Rows] = []
-        first = 0
-        shapes = np.searchsorted(ROW_LENGTHS, lengths)
-        for shape in np.unique(shapes[lengths > 0]):
+        shapes = np.where(brief, -1, np.searchsorted(ROW_LENGTHS, lengths))
+        for shape in np.unique(shapes[(lengths > 0) & ~brief]):
             longest = int(lengths[shapes == shape].max())
             length = ROW_LENGTHS[shape] if shape < len(ROW_LENGTHS) else -(-longest // 1024) * 1024
             members = np.flatnonzero((shapes == shape) & (lengths > 0))
@@ -94,14 +111,10 @@ class Layout:
             single = bool((lengths[members] == length).all())
             rows.append(Rows(first, count, length, torch.from_numpy(segment.reshape(count, length)).to(device), single))
             first += count * length
-        token = np.zeros(first, dtype=np.int64)
-        token[slot] = np.arange(len(slot))
-        return cls(rows, torch.from_numpy(slot).to(device), torch.from_numpy(token).to(device), device)
-
-    def spread(self, flat: Tensor) -> Tensor:
-        """(T, ...) tokens to (S, ...) slots; unused slots are zero, and send no gradient back."""
-        out = flat.new_zeros(len(self.token), *flat.shape[1:])
-        return out.index_copy(0, self.slot, flat)
+        order = np.zeros(first, dtype=np.int64)
+        order[slot] = np.arange(len(slot))
+        short = torch.from_numpy(bounds) if brief.any() else None
+        return cls(short, torch.from_numpy(order).to(device), torch.from_numpy(slot).to(device), rows)
 
 
 def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:
@@ -127,17 +140,56 @@ def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:
     return row, offset, count
 
 
-def attend(qkv: Tensor, layout: Layout, window: int) -> Tensor:
-    """(S, 3, H, D) queries, keys and values, rotated already -> (S, H * D). `window` as in `Rows.bias`."""
-    heads, depth = qkv.shape[2:]
+def attend(qkv: Tensor, turn: tuple[Tensor, Tensor] | None, layout: Layout, window: int) -> Tensor:
+    """(T, 3, H, D) queries, keys and values -> (T, H * D). `turn`: cosines and sines, (T, D / 2) each, by which queries
+    and keys are rotated first; `window` as in `Rows.bias`."""
+    if layout.order is None:
+        return _Short.apply(qkv, turn, layout.short, window // 2)  # type: ignore[no-untyped-call, no-any-return]
     parts = []
+    spread, turned = qkv.index_select(0, layout.order), None
+    if turn:
+        turned = tuple(t.index_select(0, layout.order) for t in turn)
+    if layout.short is not None:
+        count = int(layout.short[-1])
+        own = tuple(t[:count] for t in turned) if turned else None
+        parts.append(_Short.apply(spread[:count], own, layout.short, window // 2))  # type: ignore[no-untyped-call]
     for rows in layout.rows:
-        part = qkv[rows.first : rows.first + rows.count * rows.length]
-        q, k, v = part.view(rows.count, rows.length, 3, heads, depth).permute(2, 0, 3, 1, 4)
-        scores = torch.matmul(q * depth**-0.5, k.transpose(-1, -2))
-        bias = rows.bias(window, scores.dtype)
-        if bias is not None:
-            scores = scores + bias[:, None]
-        out = torch.matmul(torch.softmax(scores, dim=-1), v)
-        parts.append(out.transpose(1, 2).reshape(rows.count * rows.length, heads * depth))
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+        part = slice(rows.first, rows.first + rows.count * rows.length)
+        own = tuple(t[part] for t in turned) if turned else None
+        parts.append(_in_rows(spread[part], own, rows, window))
+    return (parts[0] if len(parts) == 1 else torch.cat(parts)).index_select(0, layout.slot)
+
+
+def _in_rows(qkv: Tensor, turn: tuple[Tensor, ...] | None, rows: Rows, window: int) -> Tensor:
+    heads, depth = qkv.shape[2:]
+    if turn:
+        qkv = torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1)
+    q, k, v = qkv.view(rows.count, rows.length, 3, heads, depth).permute(2, 0, 3, 1, 4)
+    scores = torch.matmul(q * depth**-0.5, k.transpose(-1, -2))
+    bias = rows.bias(window, scores.dtype)
+    if bias is not None:
+        scores = scores + bias[:, None]
+    out = torch.matmul(torch.softmax(scores, dim=-1), v)
+    return out.transpose(1, 2).reshape(rows.count * rows.length, heads * depth)
+
+
+class _Short(torch.autograd.Function):
+    """Attention inside short records, by the kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, turn: tuple[Tensor, Tensor] | None, bounds: Tensor, reach: int) -> Tensor:
+        qkv = qkv.contiguous()
+        tokens, _, heads, depth = qkv.shape
+        out = qkv.new_empty(tokens, heads * depth)
+        sizes = len(bounds) - 1, heads, depth, reach
+        native.call("attend_forward", qkv, qkv, bounds, *(turn or (None, None)), out, *sizes)
+        ctx.save_for_backward(qkv, bounds, *(turn or ()))
+        ctx.sizes = sizes
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        qkv, bounds, *turn = ctx.saved_tensors
+        dqkv = torch.empty_like(qkv)
+        native.call("attend_backward", qkv, qkv, bounds, *(turn or (None, None)), grads[0].contiguous(), dqkv, *ctx.sizes)
+        return dqkv, None, None, None

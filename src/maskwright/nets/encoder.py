@@ -5,7 +5,7 @@ In: a `Batch`, what is hidden of it, where to predict. Out: a `Distribution` at 
 Input layer and head are a modality's; nothing here knows which. Parameters are named as ModernBERT names them, so that
 the weights of either open in the other (`families.py` holds the rest of that correspondence).
 
-Legend: T tokens, S slots (see `attention.Layout`), W width, H heads.
+Legend: T tokens, W width, H heads.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
-from maskwright.nets.attention import Layout, attend
-from maskwright.nets.positions import angles, rotate
+from maskwright.nets import native
+from maskwright.nets.attention import DEPTH_STEP, Layout, attend
+from maskwright.nets.ops import add_norm, geglu
+from maskwright.nets.positions import angles
 from maskwright.tokens import Array, Batch, Distribution
+
+EPS = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +68,9 @@ class Norm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.weight.shape, self.weight.to(x.dtype), None, 1e-5)
+    def forward(self, x: Tensor, added: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x + added, and that normed."""
+        return add_norm(x, added, self.weight, None, EPS)
 
 
 class Attention(nn.Module):
@@ -76,42 +81,30 @@ class Attention(nn.Module):
         self.Wo = Linear(config.width, config.width)
 
     def forward(self, x: Tensor, layout: Layout, turn: tuple[Tensor, Tensor], window: int) -> Tensor:
-        """(S, W) what each slot gathers, before `Wo` maps it back to the residual stream."""
-        qkv = self.Wqkv(x).view(len(x), 3, self.heads, -1)
-        turned = torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1)
-        return attend(turned, layout, window)
+        """(T, W) what each token gathers, before `Wo` maps it back to the residual stream."""
+        return attend(self.Wqkv(x).view(len(x), 3, self.heads, -1), turn, layout, window)
 
 
 class GeGLU(nn.Module):
-    """Shazeer, 2020, "GLU variants", equation 6."""
-
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         self.Wi = Linear(config.width, 2 * config.ff)
         self.Wo = Linear(config.ff, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        value, gate = self.Wi(x).chunk(2, dim=-1)
-        return self.Wo(F.gelu(value) * gate)
+        return self.Wo(geglu(self.Wi(x)))
 
 
 class Layer(nn.Module):
     def __init__(self, config: NetConfig, number: int) -> None:
         super().__init__()
         # The input layer ends in a norm, so that the first attention needs none (ModernBERT).
-        self.attn_norm = Norm(config.width) if number else nn.Identity()
+        if number:
+            self.attn_norm = Norm(config.width)
         self.attn = Attention(config)
         self.mlp_norm = Norm(config.width)
         self.mlp = GeGLU(config)
         self.window = 0 if number % config.global_every == 0 else config.window
-
-    def forward(self, x: Tensor, layout: Layout, turns: dict[bool, tuple[Tensor, Tensor]], at: Tensor | None) -> Tensor:
-        """(S, W) -> (S, W), or its rows `at` alone."""
-        gathered = self.attn(self.attn_norm(x), layout, turns[self.window > 0], self.window)
-        if at is not None:
-            x, gathered = x.index_select(0, at), gathered.index_select(0, at)
-        x = x + self.attn.Wo(gathered)
-        return x + self.mlp(self.mlp_norm(x))
 
 
 class Encoder(nn.Module):
@@ -127,15 +120,21 @@ class Encoder(nn.Module):
                 scale = math.sqrt(2 * config.layers) if name.endswith("Wo.weight") else 1.0
                 nn.init.trunc_normal_(weight, std=1 / math.sqrt(weight.shape[1]) / 1.5 / scale)
 
-    def forward(self, x: Tensor, positions: Tensor, layout: Layout, at: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, positions: Tensor, cu_seqlens: Array, at: Tensor | None) -> Tensor:
         config, depth = self.config, self.config.width // self.config.heads
-        x, places = layout.spread(x), layout.spread(positions)
-        turns = {local: angles(places, depth, base, x.dtype)
+        kernels = native.serves(x) and depth % DEPTH_STEP == 0
+        layouts = {window: Layout.of(cu_seqlens, kernels, window, x.device) for window in {0, config.window}}
+        turns = {local: angles(positions, depth, base)
                  for local, base in ((False, config.rope_global), (True, config.rope_local))}  # fmt: skip
-        asked = layout.slot if at is None else layout.slot.index_select(0, at)
-        for number, layer in enumerate(self.layers, 1):
-            x = layer(x, layout, turns, asked if number == len(self.layers) else None)
-        return self.final_norm(x)
+        norms = [layer.attn_norm for layer in self.layers[1:]] + [self.final_norm]
+        normed = x
+        for layer, norm in zip(self.layers, norms, strict=True):
+            gathered = layer.attn(normed, layouts[layer.window], turns[layer.window > 0], layer.window)
+            if at is not None and norm is self.final_norm:
+                x, gathered = x.index_select(0, at), gathered.index_select(0, at)
+            x, normed = layer.mlp_norm(x, layer.attn.Wo(gathered))
+            x, normed = norm(x, layer.mlp(normed))
+        return normed
 
 
 class MaskedNet(nn.Module):
@@ -161,9 +160,9 @@ class MaskedNet(nn.Module):
         values = {name: torch.from_numpy(array).to(to) for name, array in batch.values.items()}
         kind, positions = torch.from_numpy(batch.kind).to(to), torch.from_numpy(batch.positions).to(to)
         shown = torch.from_numpy(~hidden & batch.present).to(to)
-        x = self.inputs(values, kind, positions, shown).to(self.dtype)
+        x = self.inputs(values, kind, positions, shown, self.dtype)
         index = None if at is None else torch.from_numpy(np_int64(at)).to(to)
-        return self.encoder(x, positions[:, 0], Layout.of(batch.cu_seqlens, to), index)
+        return self.encoder(x, positions[:, 0], batch.cu_seqlens, index)
 
     def forward(self, batch: Batch, hidden: Array, at: Array) -> Distribution:
         """Distributions at the M tokens `at` (ascending, without repeats)."""

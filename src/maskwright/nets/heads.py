@@ -1,23 +1,20 @@
 """Heads and the distributions they give: here a choice among V recorded values.
 
-In: (M, W) states at the positions asked. Out: a `Categorical` over V ids, whose logits are made only when read; its
-`nll` never holds more than a chunk of them in fp32, forward or backward, because at small widths the fp32 softmax over
-a vocabulary would cost as much as the net. Knows nothing of what an id stands for.
+In: (M, W) states at the positions asked. Out: a `Categorical` over V ids, whose logits are made only when read. Knows
+nothing of what an id stands for.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.nets.encoder import Linear, Norm
-
-CHUNK = 512
-"""positions at a time: a chunk of fp32 logits stays near the cache"""
+from maskwright.nets.encoder import EPS, Linear, Norm
+from maskwright.nets.ops import choice_nll, embed_norm
 
 
 class TokenInput(nn.Module):
@@ -29,10 +26,11 @@ class TokenInput(nn.Module):
         self.tok_embeddings = nn.Embedding(vocabulary, width)
         self.norm = Norm(width)
 
-    def forward(self, values: dict[str, Tensor], kind: Tensor, positions: Tensor, shown: Tensor) -> Tensor:
-        ids = values["id"].long()
-        # Looked up in fp32: the gradients of a frequent token are a long sum, too long for bf16.
-        return self.norm(self.tok_embeddings(torch.where(shown, ids, self.mask_id)))
+    def forward(
+        self, values: dict[str, Tensor], kind: Tensor, positions: Tensor, shown: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        ids = torch.where(shown, values["id"].long(), self.mask_id)
+        return embed_norm(self.tok_embeddings.weight, ids, self.norm.weight, EPS, dtype)
 
 
 class TokenHead(nn.Module):
@@ -48,7 +46,7 @@ class TokenHead(nn.Module):
         nn.init.eye_(self.dense.weight)
 
     def forward(self, states: Tensor, kind: Tensor) -> Categorical:
-        features = self.norm(F.gelu(self.dense(states)))
+        _, features = self.norm(F.gelu(self.dense(states)))
         return Categorical(features, self._tied[0].weight, self.bias)
 
 
@@ -84,7 +82,7 @@ class Categorical:
     def nll(self, values: dict[str, Any]) -> Tensor:
         target = torch.as_tensor(values["id"]).to(self.features.device).long()
         if self.temperature == 1.0 and self.allowed is None and self._log_probs is None:
-            return cast(Tensor, _ChunkedNLL.apply(self.features, self.weight, self.bias, target))  # type: ignore[no-untyped-call]
+            return choice_nll(self.features, self.weight, self.bias, target)
         return -self.log_probs().gather(1, target[:, None])[:, 0]
 
     def mode(self) -> dict[str, Tensor]:
@@ -125,40 +123,3 @@ class Categorical:
         """The same distribution given that the value is one of `allowed`, (M or 1, V) bool."""
         both = allowed if self.allowed is None else self.allowed & allowed
         return Categorical(self.features, self.weight, self.bias, self.temperature, both)
-
-
-class _ChunkedNLL(torch.autograd.Function):
-    """-log softmax(x W^T + b)[target], chunk by chunk; the logits are kept in the precision of x, not in fp32."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
-        w = weight.to(x.dtype)
-        nll = torch.empty(len(x), dtype=torch.float32, device=x.device)
-        kept, sums = [], []
-        for start in range(0, len(x), CHUNK):
-            part = slice(start, start + CHUNK)
-            logits = F.linear(x[part], w)
-            full = bias + logits  # never in place: in fp32 these are the logits that are kept
-            lse = torch.logsumexp(full, dim=-1)
-            nll[part] = lse - full.gather(1, target[part, None])[:, 0]
-            kept.append(logits)
-            sums.append(lse)
-        ctx.save_for_backward(x, w, bias, target, *kept, *sums)
-        return nll
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, w, bias, target, *rest = ctx.saved_tensors
-        kept, sums = rest[: len(rest) // 2], rest[len(rest) // 2 :]
-        grad_x, grad_w = torch.empty_like(x), torch.zeros(w.shape, dtype=torch.float32, device=x.device)
-        grad_bias = torch.zeros_like(bias)
-        for i, (logits, lse) in enumerate(zip(kept, sums, strict=True)):
-            part = slice(i * CHUNK, i * CHUNK + len(lse))
-            p = (bias + logits).sub_(lse[:, None]).exp_()
-            p.mul_(grads[0][part, None])
-            p.scatter_add_(1, target[part, None], -grads[0][part, None])
-            grad_bias += p.sum(0)
-            p = p.to(x.dtype)
-            grad_x[part] = p @ w
-            grad_w += p.T @ x[part]
-        return grad_x, grad_w, grad_bias, None

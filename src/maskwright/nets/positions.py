@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 
-def angles(positions: Tensor, depth: int, base: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """(T,) positions -> cosines and sines, (T, 1, 1, depth / 2) each, computed in fp32."""
+def angles(positions: Tensor, depth: int, base: float) -> tuple[Tensor, Tensor]:
+    """(T,) positions -> cosines and sines, (T, depth / 2) each, fp32."""
     inverse = base ** (-torch.arange(0, depth, 2, device=positions.device, dtype=torch.float32) / depth)
     turn = positions.float()[:, None] * inverse
-    return turn.cos().to(dtype)[:, None, None], turn.sin().to(dtype)[:, None, None]
+    return turn.cos(), turn.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """(T, ..., D) turned by the angles of each token's position."""
+    """(T, 2, H, D) queries and keys, turned by the angles of each token's position."""
+    cos, sin = cos.to(x.dtype)[:, None, None], sin.to(x.dtype)[:, None, None]
     a, b = x.chunk(2, dim=-1)
     return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)

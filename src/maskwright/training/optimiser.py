@@ -7,8 +7,11 @@ steps; its size is matched to AdamW's as 0.2 sqrt(max(rows, columns)) (Liu et al
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 MOMENTUM, BETAS, EPS = 0.95, (0.9, 0.98), 1e-8
 
@@ -51,14 +54,14 @@ class Optimiser:
                 p.mul_(1 - lr * self.weight_decay).add_(update, alpha=-lr * 0.2 * max(shape) ** 0.5)
 
     def _adam(self, lr: float) -> None:
-        a, b = BETAS
-        for name, p in self.others.items():
-            assert p.grad is not None
-            mean, square = self.state[f"{name}.mean"], self.state[f"{name}.square"]
-            mean.lerp_(p.grad, 1 - a)
-            square.mul_(b).addcmul_(p.grad, p.grad, value=1 - b)
-            size = (square / (1 - b**self.steps)).sqrt_().add_(EPS)
-            p.addcdiv_(mean, size, value=-lr / (1 - a**self.steps))
+        gradients = [p.grad for p in self.others.values()]
+        assert None not in gradients
+        states = [[self.state[f"{name}.{kind}"] for name in self.others] for kind in ("mean", "square")]
+        before = [torch.tensor(float(self.steps - 1), device=p.device) for p in self.others.values()]
+        adamw(
+            list(self.others.values()), cast(list[Tensor], gradients), *states, [], before, fused=True, amsgrad=False,
+            beta1=BETAS[0], beta2=BETAS[1], lr=lr, weight_decay=0.0, eps=EPS, maximize=False,
+        )  # fmt: skip
 
     def clip(self, most: float) -> float:
         """Scales all gradients so that their joint norm is at most `most`; returns the norm before."""

@@ -29,6 +29,8 @@ class TrainConfig:
     """0: as many as the machine has cores when the run begins"""
     dtype: str = "auto"
     """float32 or bfloat16 activations (weights are always fp32); auto: whichever this chip multiplies faster"""
+    kernels: str = "auto"
+    """native: the kernels of `nets/native`; torch: its own operations; auto: native where they can be built"""
     look_every: int = 100
     """steps between held-out looks"""
     look_tokens: int = 60_000
@@ -44,6 +46,8 @@ class TrainConfig:
             raise RecipeError("train.steps, batch_tokens, look_every, look_tokens and lr must be above 0")
         if self.dtype not in ("auto", "float32", "bfloat16"):
             raise RecipeError(f"train.dtype = {self.dtype!r}: choose auto, float32 or bfloat16")
+        if self.kernels not in ("auto", "native", "torch"):
+            raise RecipeError(f"train.kernels = {self.kernels!r}: choose auto, native or torch")
         if not 0 < self.held_out < 0.9:
             raise RecipeError("train.held_out must lie between 0 and 0.9")
         if min(self.seed, self.threads, self.warmup, self.save_every) < 0 or self.clip <= 0:
