@@ -29,7 +29,7 @@ def main() -> None:
         rng = np.random.default_rng(0)
         documents: list[tuple[Any, Any, Any]] = []  # nats of the truth, its rank, nats of every value in order
         for texts in corpus.documents():
-            tokens = [made.modality.encode(r) for r in records_of(texts)]
+            tokens = made.modality.encode(records_of(texts))
             questions = calibration.together(tokens, SLOTS, 1, rng)
             if len(questions) == SLOTS:
                 documents.append(read(made, questions))

@@ -26,7 +26,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
         made = model(corpus)
-        tokens = [made.modality.encode(r) for texts in corpus.documents() for r in records_of(texts)]
+        tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts)])
         questions = calibration.together(tokens, options.slots, 1, np.random.default_rng(0))
         row: dict[str, Any] = {"corpus": corpus.name, "slots": len(questions), "temperature": made.calibration.slot}
         for name, (sure, right) in answers(made, questions).items():

@@ -23,7 +23,7 @@ def main() -> None:
     for corpus in corpora(options):
         made = model(corpus)
         rng = np.random.default_rng(0)
-        tokens = [made.modality.encode(r) for texts in corpus.documents() for r in records_of(texts)]
+        tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts)])
         spans = calibration.stretches(tokens, 20, 2, rng)
         text = lambda ids: made.modality.vocabulary.text(ids)  # noqa: B023, E731
         for span, found in zip(

@@ -30,7 +30,7 @@ def main() -> None:
         reader, rng = made.reader, np.random.default_rng(0)
         documents = []
         for texts in corpus.documents():
-            tokens = [made.modality.encode(r) for r in records_of(texts)]
+            tokens = made.modality.encode(records_of(texts))
             spans = [a for n in (2, 3, 4, 5) for a in calibration.stretches(tokens, options.spans // 4, n, rng)]
             if not spans:
                 continue

@@ -25,7 +25,7 @@ def main() -> None:
     for corpus in corpora(options):
         made = model(corpus)
         rng = np.random.default_rng(0)
-        tokens = [made.modality.encode(r) for texts in corpus.documents() for r in records_of(texts)]
+        tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts)])
         share = options.spans // lengths.LONGEST
         spans = [
             calibration.blanked(records, at, calibration.SPAN_CONTEXT)

@@ -26,7 +26,7 @@ def main() -> None:
     for corpus in corpora(options):
         made = model(corpus)
         rng = np.random.default_rng(0)
-        documents = [made.modality.encode(r) for texts in corpus.documents() for r in records_of(texts)]
+        documents = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts)])
         long = [d for d in documents if len(d) >= 400]
         means: dict[str, list[float]] = {"16": [], "all": []}
         seconds = {"16": 0.0, "all": 0.0}

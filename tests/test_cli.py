@@ -117,7 +117,7 @@ def test_standard_input_and_a_reader_that_goes_away(folder: Path, table: Path, r
         (["fill", "MODEL", "a {mask}", "--coverage", "2"], "coverage must lie between 0 and 1"),
         (["score", "MODEL", "a", "--passes", "few"], "--passes few"),
         (["score", "MODEL", "a", "--out", "x.txt"], "--out x.txt: end it in .parquet or .jsonl"),
-        (["list", "model"], "list model: choose one of modalities, keys (did you mean 'modalities'?)"),
+        (["list", "model"], "list model: choose one of modalities, families, keys (did you mean 'modalities'?)"),
         (["train", "x.txt"], "--out is missing"),
         (["inspect", "nowhere"], "nowhere: no such file or folder"),
         (["demo", "--modality", "music"], "the demo knows text"),

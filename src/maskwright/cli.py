@@ -66,8 +66,11 @@ def train(
     record: Grain = None,
     modality: Annotated[str, typer.Option(help="the kind of data; auto looks")] = "auto",
     tokenizer: Annotated[Optional[str], typer.Option(help="a tokenizer.json to use as it is")] = None,
+    init: Annotated[Optional[str], typer.Option(help="a checkpoint to go on from (see `list families`)")] = None,
+    extend_vocab: Annotated[Optional[int], typer.Option(help="new words for its tokeniser, from DATA")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was stopped or killed")] = False,
     set_: Annotated[Optional[list[str]], typer.Option("--set", metavar="K=V", help="one key of the recipe")] = None,
+    shard: Annotated[bool, typer.Option("--shard", help="under torchrun: share out the parameters too (FSDP2)")] = False,
     on_bad: Annotated[Optional[str], typer.Option("--on-bad", help="stop or skip at what can't be read [stop]")] = None,
 ) -> None:
     """Train a model on DATA into the folder --out."""
@@ -78,8 +81,8 @@ def train(
     with Progress() as watch:
         model = run(
             data or None, out=out, budget=budget, steps=steps, tokens=tokens, field=field, group=group,
-            held_out=held_out, record=record, modality=modality, tokenizer=tokenizer, resume=resume, on_bad=on_bad,
-            settings=set_ or (), watch=watch,
+            held_out=held_out, record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab,
+            resume=resume, on_bad=on_bad, settings=set_ or (), shard=shard, watch=watch,
         )  # fmt: skip
     from maskwright.show import trained
 
@@ -207,7 +210,7 @@ def inspect(
 
 
 @app.command("list")
-def list_(what: Annotated[str, typer.Argument(metavar="modalities|keys")]) -> None:
+def list_(what: Annotated[str, typer.Argument(metavar="modalities|families|keys")]) -> None:
     """The names that other commands take."""
     from maskwright import show
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from maskwright import __version__, modalities
 from maskwright.errors import DataError, ModelError
@@ -27,24 +29,24 @@ from maskwright.nets.encoder import MaskedNet, NetConfig
 
 FORMAT = 1
 ABOUT = "maskwright.json"
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def build(modality: Modality, config: NetConfig) -> MaskedNet:
     """A fresh net for a modality whose vocabulary is known."""
-    inputs = modality.input(config.width)
-    return MaskedNet(config, inputs, modality.head(config.width, inputs))
+    inputs = modality.input(config)
+    return MaskedNet(config, inputs, modality.head(config, inputs))
 
 
-def write(folder: Path, net: MaskedNet, modality: Modality, about: dict[str, Any], card: str) -> None:
+def write(
+    folder: Path, net: NetConfig, weights: Mapping[str, Tensor], modality: Modality, about: dict[str, Any], card: str
+) -> None:
     """Puts a whole model at the root of `folder`; `about` is what `maskwright.json` says beside hashes."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {"README.md": card.encode()}
-    config = modality.hugging_face(net.config)
-    weights = dict(net.state_dict())
+    config = modality.hugging_face(net)
     if config:
-        weights = families.to_modernbert(weights)
-        files |= _sentence_transformer(net.config)
+        weights = families.to_theirs(weights, net)
+        files |= _sentence_transformer(net)
     else:
         config = {"model_type": "maskwright"}
     files["config.json"] = _json(config)
@@ -52,7 +54,7 @@ def write(folder: Path, net: MaskedNet, modality: Modality, about: dict[str, Any
         {n: t.detach().cpu().contiguous() for n, t in weights.items()}, {"format": "pt"}
     )
     with TemporaryDirectory(prefix=".modality-", suffix=".tmp", dir=folder) as made:
-        modality.save(Path(made), net.config.length)
+        modality.save(Path(made), net.length)
         files |= {path.name: path.read_bytes() for path in Path(made).iterdir()}
     for name, data in files.items():
         target = folder / name
@@ -60,7 +62,7 @@ def write(folder: Path, net: MaskedNet, modality: Modality, about: dict[str, Any
         if not target.is_file() or target.read_bytes() != data:
             write_whole(target, data)
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items()) if name != "README.md"}
-    whole = {"format": FORMAT, "version": __version__, "modality": modality.name, "net": asdict(net.config)}
+    whole = {"format": FORMAT, "version": __version__, "modality": modality.name, "net": asdict(net)}
     write_whole(folder / ABOUT, _json(whole | about | {"files": hashes}))
 
 
@@ -77,7 +79,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such model folder")
     if not path.is_file():
-        pickles = [p.name for p in folder.iterdir() if p.suffix in _PICKLES]
+        pickles = [p.name for p in folder.iterdir() if p.suffix in families.PICKLES]
         if pickles:
             raise ModelError(f"{folder}: holds a pickle ({pickles[0]}), which can run anything; convert it to safetensors")
         running = (folder / "checkpoints").is_dir()
@@ -94,7 +96,9 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def read(folder: Path) -> tuple[MaskedNet, Modality, dict[str, Any]]:
-    """A model, checked file by file against the hashes it was written with."""
+    """A model, checked file by file against the hashes it was written with; or a checkpoint of others, as it stands."""
+    if (folder / "config.json").is_file() and not (folder / ABOUT).is_file() and not (folder / "checkpoints").is_dir():
+        return _of_others(folder)
     about = read_about(folder)
     data: dict[str, bytes] = {}
     for name, expected in about["files"].items():
@@ -113,11 +117,23 @@ def read(folder: Path) -> tuple[MaskedNet, Modality, dict[str, Any]]:
         config = NetConfig(**{f.name: about["net"][f.name] for f in fields(NetConfig)})
         net = build(modality, config)
         tensors = load_tensors(data["model.safetensors"])
-        net.load_state_dict(families.from_modernbert(tensors) if modality.hugging_face(config) else tensors)
+        net.load_state_dict(families.from_theirs(tensors, config) if modality.hugging_face(config) else tensors)
     except (SafetensorError, RuntimeError, KeyError, DataError) as error:
         raise ModelError(f"{folder}: its files don't fit together: {str(error).splitlines()[0]}") from None
     net.eval()
     return net, modality, about
+
+
+def _of_others(folder: Path) -> tuple[MaskedNet, Modality, dict[str, Any]]:
+    """A Hugging Face checkpoint: never calibrated, and its figures aren't known."""
+    modality = modalities.of_checkpoint(folder)
+    modality.load(folder)
+    config = modality.checkpoint(folder)
+    net = build(modality, config)
+    if not modality.adopt(net, folder):
+        raise ModelError(f"{folder}: has no prediction head; `maskwright train … --init {folder}` gives it one")
+    net.eval()
+    return net, modality, {"format": FORMAT, "modality": modality.name, "net": asdict(config), "files": {}}
 
 
 def _sentence_transformer(config: NetConfig) -> dict[str, bytes]:

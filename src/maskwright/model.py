@@ -140,7 +140,7 @@ class Model:
 
     def _fill(self, records: Sequence[Record], options: _Options) -> list[Filling]:
         asked = [self.modality.blanks(record, options.targets) for record in records]
-        config = DecodeConfig(temperature=self.calibration.slot, beam=max(decode.BEAM, options.n or 1))
+        config = DecodeConfig(temperature=self.calibration.slot, beam=max(decode.BEAM, options.n or 1), offers=options.top_k)
         seek = self._forced if options.targets is not None else self._drawn if options.draws else self._best
         chosen = seek(records, asked, options, config)
         slots = self._slots([found[0] for found in chosen], options)
@@ -221,20 +221,22 @@ class Model:
         blanks = _blanks(asked)
         prob = min(self.calibration.completion(found.log_prob, blanks) * float(np.exp(share)), 1.0)
         rank = np.log(max(self.calibration.completion(found.rank, blanks), 1e-300)) + share
-        return _Choice(asked, found.tokens, prob, float(rank))
+        return _Choice(asked, found.tokens, prob, float(rank), found.offers)
 
     def _slots(self, chosen: Sequence[_Choice], options: _Options) -> list[list[Slot]]:
         """What may stand at every blank token, the others as the completion fills them."""
         places = [(c, int(i)) for c in chosen for i in np.flatnonzero(~c.asked.tokens.present)]
-        read = self._read([(c.tokens, c.asked, i) for c, i in places], lambda d, place: d.candidates(options.top_k))
+        unread = [(c.tokens, c.asked, i) for c, i in places if not _answered(c, options)]
+        fresh = iter(self._read(unread, lambda d, place: _first_row(d.candidates(options.top_k))))
+        read = [c.offers if c.offers and _answered(c, options) else next(fresh) for c, _ in places]
         regions: list[Any] = [None] * len(places)
         if options.coverage is not None:  # nothing that was guessed may make a set surer of itself
             levels = [self.calibration.level(options.coverage, _blanks(c.asked)) for c, _ in places]
             regions = self._read([(c.asked.tokens, c.asked, i) for c, i in places], lambda d, at: d.region(levels[at])[0])
         slots = iter(
             Slot(
-                self.modality.label({n: v[0][log_probs[0].isfinite()].cpu().numpy() for n, v in values.items()}),
-                [float(p) for p in log_probs[0][log_probs[0].isfinite()].exp()],
+                self.modality.label({n: v[: options.top_k] for n, v in values.items()}),
+                [float(p) for p in np.exp(log_probs[: options.top_k])],
                 int(c.asked.tokens.where[i][0]),
                 None if region is None else self.modality.label({n: v.cpu().numpy() for n, v in region.items()}),
             )
@@ -273,7 +275,7 @@ class Model:
         """
         out = []
         for group in _groups(records_of(record)):
-            encoded = [self.modality.encode(r) for r in group]
+            encoded = self.modality.encode(group)
             nats = score(self.reader, encoded, [r.key for r in group], passes)
             for tokens, values in zip(encoded, nats, strict=True):
                 places = [tuple(map(int, where)) for where in tokens.where]
@@ -289,8 +291,7 @@ class Model:
 
     def _embed(self, records: Sequence[Record]) -> Array:
         pieces, owners, kept = [], [], []
-        for number, record in enumerate(records):
-            tokens = self.modality.encode(record)
+        for number, tokens in enumerate(self.modality.encode(records)):
             cuts = windows(len(tokens), self.reader.most)
             last = len(cuts.starts) - 1
             for w, (start, end) in enumerate(zip(cuts.starts, cuts.ends, strict=True)):
@@ -325,6 +326,20 @@ class _Choice:
     tokens: Tokens
     prob: float
     rank: float
+    offers: tuple[dict[str, Array], Array] | None
+    """of a lone blank: what may stand there, likeliest first"""
+
+
+def _answered(choice: _Choice, options: _Options) -> bool:
+    """Whether decoding has read already what may stand at its only blank: draws and targets were offered one value."""
+    return choice.offers is not None and options.draws is None and options.targets is None
+
+
+def _first_row(candidates: tuple[dict[str, Any], Any]) -> tuple[dict[str, Array], Array]:
+    """Values and log probabilities that are possible, of one position."""
+    values, log_probs = candidates
+    possible = log_probs[0].isfinite()
+    return {n: v[0][possible].cpu().numpy() for n, v in values.items()}, log_probs[0][possible].double().cpu().numpy()
 
 
 def _blanks(asked: Asked) -> int:

@@ -2,7 +2,8 @@
 
 Devlin et al., 2019, section 3.1, Task #1, with every target replaced by the mask.
 
-In: a net, a batch, a mask. Out: {"loss": a scalar that can be differentiated, in nats, ...whatever is worth logging}.
+In: a net, a batch, a mask. Out: {"loss": a scalar that can be differentiated, in nats, ...whatever is worth logging}. Of a
+batch that is one part of a larger one, the loss is its part of the mean, given the weight of `total` of them all.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from maskwright.nets.encoder import MaskedNet
 from maskwright.tokens import Batch, Mask
 
 
-def masked_loss(net: MaskedNet, batch: Batch, mask: Mask) -> dict[str, Tensor]:
+def masked_loss(net: MaskedNet, batch: Batch, mask: Mask, total: float) -> dict[str, Tensor]:
     truth = {name: array[mask.target] for name, array in batch.values.items()}
     predicted = net(batch, mask.hidden, mask.target)
     nll = predicted.nll(truth)
     weight = torch.from_numpy(mask.weight).to(nll.device)
-    return {"loss": (nll * weight).sum() / weight.sum(), "nll": nll.detach()}
+    return {"loss": (nll * weight).sum() / total, "nll": nll.detach()}

@@ -30,6 +30,8 @@ FINISH_SHARE = 0.1
 """of a budget, put aside for calibration and the last files"""
 TYPICAL_STEP, TYPICAL_SPEED, TYPICAL_SHARE = 0.1, 20_000.0, 0.4
 """seconds a step, tokens a second, share of the matrix rate: guesses where nothing was measured yet"""
+CONTINUED_LR = 5e-4
+"""the highest learning rate of a run that goes on from a checkpoint"""
 OPEN = 1_000_000_000
 """steps of a run whose end the clock has still to settle"""
 LADDER = (

@@ -40,6 +40,8 @@ class Recipe:
     modality: str = "text"
     budget: str = ""
     """as asked; what came of it stands in `train`"""
+    init: str = ""
+    """a checkpoint to go on from: a folder of this tool's or of Hugging Face's"""
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     net: NetConfig = field(default_factory=NetConfig)

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from maskwright import card, folder, modalities, plan
+from maskwright import card, folder, modalities, plan, rundir
 from maskwright.errors import DataError, ModelError, RecipeError, RunError
-from maskwright.files import LOCK, clear_leftovers, locked, write_whole
+from maskwright.files import clear_leftovers, locked
 from maskwright.infer import calibration
 from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
@@ -35,15 +35,13 @@ from maskwright.tokens import split as apart
 from maskwright.training import checkpoint
 from maskwright.training.data import Order, batch_of, cut, held_out_batches
 from maskwright.training.loop import HeldOut, Hooks, Loop, Pace, bits
-from maskwright.training.prepare import Prepared, cores, fingerprint, prepare
+from maskwright.training.prepare import Prepared, cores, prepare
+from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig
 
 DEFAULT_BUDGET, SLOTS = "10m", 2000
 CALIBRATION_SHARE = 0.9
 """of the time that is left after training"""
-LEFT_TO_THE_RUN = {"train.threads": 0, "train.dtype": "auto", "train.kernels": "auto", "calibration.slots": 0}
-"""values that the recipe as written replaces by what was chosen"""
-CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
 
 
 @dataclass(frozen=True)
@@ -78,16 +76,23 @@ def train(
     record: str | None = None,
     modality: str | None = None,
     tokenizer: str | None = None,
+    init: str | None = None,
+    extend_vocab: int | None = None,
     resume: bool = False,
     on_bad: str | None = None,
     settings: Sequence[str] = (),
+    shard: bool = False,
     watch: Watcher | None = None,
 ) -> Model:
     """Trains a model on `data` (a file, a folder, "-", or several of them) into the folder `out`, and returns it.
 
     The length of the run is `budget` (wall time to the finished folder: "90s", "10m", "2h"; ten minutes unless told
-    otherwise), or `steps`, or `tokens`. `settings` change single keys of the recipe ("train.lr=3e-4"). With `resume` a
+    otherwise), or `steps`, or `tokens`. `init` names a checkpoint to go on from, with its own tokeniser, which
+    `extend_vocab` gives so many new words. `settings` change single keys of the recipe ("train.lr=3e-4"). With `resume` a
     run that was stopped or killed goes on where its last checkpoint stands; then `data` and the rest may be left out.
+
+    Under torchrun the processes share every batch, and with `shard` the parameters too; the first of them reads, writes
+    and tells `watch`.
 
     Raises MaskwrightError: DataError, RecipeError, RunError (Interrupted where the user stopped it).
     """
@@ -100,9 +105,12 @@ def train(
             raise RecipeError(f"--{name} {number}: must be at least 1")
     if budget is not None:
         plan.seconds(budget)
+    if init and tokenizer:
+        raise RecipeError("--init brings its own tokeniser; leave --tokenizer out")
     given = {
         "data.paths": paths or None, "data.field": field, "data.group": group, "data.held_out": held_out,
-        "data.record": record, "data.on_bad": on_bad, "tokenizer.path": tokenizer,
+        "data.record": record, "data.on_bad": on_bad, "tokenizer.path": tokenizer or init, "init": init,
+        "tokenizer.extend": extend_vocab,
         "modality": None if modality == "auto" else modality,
     } | parsed(settings)  # fmt: skip
     given = plan.completed({key: value for key, value in given.items() if value is not None})
@@ -115,11 +123,13 @@ def train(
         steps = asked.train.steps
     asked = replace(asked, budget="" if steps or tokens else budget or DEFAULT_BUDGET)
     length = {"budget": budget, "steps": steps, "tokens": tokens}
-    run = _Run(Path(out), asked, given, length, begun, watch or (lambda news: None))
+    processes = Processes.joined(shard)
+    tell = watch if watch and processes.first else lambda news: None
+    run = _Run(Path(out), asked, given, length, begun, tell, processes)
     try:
-        return run.go(resume)
+        return run.go(resume) if processes.first else run.follow()
     except (DataError, ModelError, RecipeError):
-        run.leave_nothing()
+        rundir.left_as_it_was(Path(out))
         raise
     except OSError as error:
         where, what = error.filename or out, error.strerror or error
@@ -128,83 +138,65 @@ def train(
 
 class _Run:
     def __init__(
-        self, out: Path, asked: Recipe, given: dict[str, Any], length: dict[str, Any], begun: float, watch: Watcher
-    ) -> None:
+        self, out: Path, asked: Recipe, given: dict[str, Any], length: dict[str, Any], begun: float, watch: Watcher,
+        processes: Processes,
+    ) -> None:  # fmt: skip
         self.out, self.recipe, self.given, self.length = out, asked, given, length
-        self.begun, self.watch = begun, watch
-        self.checkpoints = out / CHECKPOINTS
+        self.begun, self.watch, self.processes = begun, watch, processes
+        self.checkpoints = out / rundir.CHECKPOINTS
 
     def go(self, resume: bool) -> Model:
-        self._open(resume)
+        rundir.opened(self.out, self.recipe, resume)
         with locked(self.out), stoppable() as stop:
             clear_leftovers(self.out)
-            if resume and self._finished():
+            if resume and rundir.finished(self.out):
                 self._clear()
+                self.processes.agree(None)
                 self.watch(News("done", words=f"{self.out}: finished already; nothing to do"))
                 return load(self.out)
-            planned = resume and (self.out / RECIPE).is_file()
+            planned = resume and (self.out / rundir.RECIPE).is_file()
             if planned:
-                self._take_up()
+                self.recipe = rundir.taken_up(self.out, self.given, self.length)
             if not self.recipe.data.paths:
                 raise RunError(f"{self.out}: nothing to resume there; name the data to train on")
-            torch.set_num_threads(self.recipe.train.threads or cores())
-            modality, prepared = self._prepare(planned)
+            torch.set_num_threads(self._threads())
+            # Standard input can't be read again.
+            begun = planned and ("-" in self.recipe.data.paths or any(self.checkpoints.glob("step-*.safetensors")))
+            modality, prepared = self._prepare(begun)
             parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
             if not planned:
                 self._plan(prepared, parts, modality)
-            torch.set_num_threads(self.recipe.train.threads)
-            self._settle_kernels()
-            loop = self._loop(modality, prepared, parts, stop)
-            self._place(prepared, loop, resume)
-            keep_memory()
+            found = rundir.placed(self.out, prepared.shards, self.recipe, resume, exactly=self.processes.count == 1)
+            self.processes.agree({"resumed": found is not None})
+            loop = self._loop(modality, prepared, parts, stop, found)
             loop.run()
             stop.at_once("stopped while calibrating; the same command with --resume goes on there")
             native.use(True)
-            return self._finish(loop, modality, prepared, parts)
+            model = self._finish(loop, modality, prepared, parts)
+            self.processes.wait()
+            return model
 
-    def leave_nothing(self) -> None:
-        """Where nothing was begun, the folder is as it was: a corrected command finds no leftovers in its way."""
-        if not (self.out / RECIPE).exists() and not (self.out / folder.ABOUT).exists():
-            shutil.rmtree(self.checkpoints / DATA, ignore_errors=True)
-            (self.out / LOCK).unlink(missing_ok=True)
-            for path in (self.checkpoints, self.out):  # what somebody else put there stays
-                if path.is_dir() and not any(path.iterdir()):
-                    path.rmdir()
+    def follow(self) -> Model:
+        """What a process does that isn't the first: its part of every step, with what the first has prepared."""
+        said = self.processes.agree(None)
+        if said:
+            self.recipe = Recipe.read(self.out / rundir.RECIPE)
+            with stoppable() as stop:
+                modality, prepared = self._prepare(begun=True)
+                parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
+                found = checkpoint.latest(self.checkpoints) if said["resumed"] else None
+                self._loop(modality, prepared, parts, stop, found).run()
+            self.processes.wait()
+        return load(self.out)
+
+    def _threads(self) -> int:
+        """Of this process: as many as the recipe says, or its share of the machine's cores."""
+        share = max(cores() // self.processes.here, 1)
+        return share if self.processes.count > 1 else self.recipe.train.threads or share
 
     # Before training
 
-    def _open(self, resume: bool) -> None:
-        if self.out.exists() and not self.out.is_dir():
-            raise RunError(f"--out {self.out}: is a file; name a folder")
-        there = {p.name for p in self.out.iterdir()} if self.out.exists() else set()
-        if not resume and there - {LOCK}:
-            raise RunError(f"--out {self.out}: exists; name another folder, or go on with --resume")
-        if resume and there and not there & {LOCK, RECIPE, folder.ABOUT}:
-            raise RunError(f"--out {self.out}: exists and holds no run to resume; name another folder")
-        if resume and not self.out.exists() and not self.recipe.data.paths:
-            raise RunError(f"--out {self.out}: no such run to resume")
-        for path in (*self.recipe.data.paths, self.recipe.data.held_out, self.recipe.tokenizer.path):
-            if path and path != "-" and not os.path.exists(path):
-                raise RunError(f"{path}: no such file or folder")
-        self.out.mkdir(parents=True, exist_ok=True)
-
-    def _finished(self) -> bool:
-        path = self.out / folder.ABOUT
-        return path.is_file() and bool(folder.read_about(self.out).get("finished"))
-
-    def _take_up(self) -> None:
-        """The recipe of the run that is there, with which repeated options must agree."""
-        old = Recipe.read(self.out / RECIPE)
-        steps = plan.steps(plan.Length(None, self.length["steps"], self.length["tokens"]), old.train)
-        again = self.given | {"budget": self.length["budget"], "train.steps": steps}
-        for key, value in again.items():
-            if value is not None and value != LEFT_TO_THE_RUN.get(key) and value != old[key]:
-                raise RunError(
-                    f"{self.out} was begun with {key} = {old[key]!r}, not {value!r}; leave the option out to go on"
-                )
-        self.recipe = old
-
-    def _prepare(self, planned: bool) -> tuple[Modality, Prepared]:
+    def _prepare(self, begun: bool) -> tuple[Modality, Prepared]:
         data = self.recipe.data
         skipped: set[str] = set()
 
@@ -220,10 +212,8 @@ class _Run:
         held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
         modality = modalities.modality(self.recipe.modality)
         modality.configure(getattr(self.recipe, modality.section))
-        # Standard input can't be read again.
-        begun = planned and ("-" in data.paths or any(self.checkpoints.glob("step-*.safetensors")))
         prepared = prepare(
-            source, held, modality, self.checkpoints / DATA, lambda what, n: self.watch(News(what, size=n)), begun
+            source, held, modality, self.checkpoints / rundir.DATA, lambda what, n: self.watch(News(what, size=n)), begun
         )
         if prepared.changed:
             self.watch(News("reading", words="the data has changed since this run began; it goes on with what it read then"))
@@ -240,7 +230,13 @@ class _Run:
             left = max(plan.seconds(self.recipe.budget) - (time.monotonic() - self.begun), 1.0)
         length = plan.Length(left, self.length["steps"], self.length["tokens"])
         net, config = plan.shape(length, prepared.shards.lengths[parts.train], modality.frame_size)
+        if self.recipe.init:
+            there = modality.checkpoint(Path(self.recipe.init))
+            net = replace(there, length=min(net.length, there.length))
+            config = replace(config, lr=plan.CONTINUED_LR)
         new = replace(self.recipe, net=net, train=config).with_values(self.given)
+        if self.recipe.init and replace(new.net, length=net.length) != net:
+            raise RecipeError("--init brings its own net; of its shape only net.length can be set")
         new = replace(new, train=plan.schedule(length, new.net, new.train)).with_values(self.given)
         kernels = new.train.kernels
         if kernels == "auto":
@@ -249,59 +245,22 @@ class _Run:
             if not found:
                 self.watch(News("training", words=f"{why}: training does without them, and takes half as long again"))
         dtype = str(plan.dtype()).removeprefix("torch.") if new.train.dtype == "auto" else new.train.dtype
-        threads = new.train.threads or cores()
+        threads = new.train.threads or max(cores() // self.processes.here, 1)
         slots = new.calibration.slots or (0 if new.budget else SLOTS)
         self.recipe = replace(
             new,
             train=replace(new.train, dtype=dtype, threads=threads, kernels=kernels),
             calibration=calibration.CalibrationConfig(slots=slots),
         )
-        self.recipe.write(self.out / RECIPE)
-
-    def _settle_kernels(self) -> None:
-        wanted = self.recipe.train.kernels == "native"
-        found, why = native.library()
-        if wanted and not found:
-            raise RunError(f"train.kernels = native, and here are none: {why}; train to another --out without the setting")
-        native.use(wanted)
-
-    def _place(self, prepared: Prepared, loop: Loop, resume: bool) -> None:
-        """A run goes on exactly only where data, torch and chip are what they were: says so where they are not."""
-        here: dict[str, Any] = {
-            "data": fingerprint(prepared.shards),
-            "torch": torch.__version__,
-            "chip": torch.backends.cpu.get_cpu_capability(),
-            "kernels": native.library()[1] if self.recipe.train.kernels == "native" else "torch",
-            "cores": cores(),
-        }
-        path = self.checkpoints / PLACE
-        found = checkpoint.latest(self.checkpoints) if resume else None
-        if found is None:
-            (self.out / METRICS).write_bytes(b"")
-            write_whole(path, json.dumps(here).encode())
-            return
-        was = json.loads(path.read_text())
-        for name, value in here.items():
-            if was[name] != value and name != "cores":
-                raise RunError(
-                    f"{self.out}: can't go on exactly: {name} was {was[name]}, is {value}; train to another --out"
-                )
-        if self.recipe.train.threads > here["cores"]:
-            raise RunError(
-                f"{self.out}: can't go on exactly: it runs on {self.recipe.train.threads} threads, here are"
-                f" {here['cores']} cores; go on where there are as many"
-            )
-        loop.load(*found)
-        if loop.pace:
-            loop.pace.begun -= loop.state.elapsed
-        with open(self.out / METRICS, "ab") as file:
-            file.truncate(loop.state.lines)
-        self.watch(News("training", words=f"going on from step {loop.state.step} of {loop.config.steps}"))
+        self.recipe.write(self.out / rundir.RECIPE)
 
     # Training
 
-    def _loop(self, modality: Modality, prepared: Prepared, parts: Split, stop: Stop) -> Loop:
-        recipe, shards = self.recipe, prepared.shards
+    def _loop(self, modality: Modality, prepared: Prepared, parts: Split, stop: Stop, found: rundir.Found | None) -> Loop:
+        """Everything that a loop needs, where `found` left it."""
+        recipe, shards, first = self.recipe, prepared.shards, self.processes.first
+        torch.set_num_threads(self._threads())
+        rundir.use_kernels(recipe.train.kernels)
         self.watch(News("counting"))
         batches, tokens_a_byte = held_out_batches(
             modality, shards, parts.held["look"], recipe.net.length, recipe.train.look_tokens, recipe.train.seed
@@ -310,32 +269,49 @@ class _Run:
         floors = {n: bits(f, batches, bits_per_nat) for n, f in modality.floors(shards, parts.train).items()}
         torch.manual_seed(recipe.train.seed)
         net = folder.build(modality, recipe.net)
-        modality.start(net, shards, parts.train)
+        if not recipe.init:
+            modality.start(net, shards, parts.train)
+        elif not found:
+            modality.adopt(net, Path(recipe.init))
         net.dtype = getattr(torch, recipe.train.dtype)
-        order = Order(modality, shards, parts.train, recipe.net.length, recipe.train, recipe.mask)
+        order = Order(modality, shards, parts.train, recipe.net.length, recipe.train, recipe.mask, self.processes)
         held = HeldOut(batches, bits_per_nat, floors)
         pace = None
         if recipe.budget:
             pace = Pace(self.begun, plan.seconds(recipe.budget) * (1 - plan.FINISH_SHARE), plan.DECAY_SHARE)
 
         def line(values: dict[str, Any]) -> int:
-            with open(self.out / METRICS, "ab") as file:
+            if not first:
+                return 0
+            with open(self.out / rundir.METRICS, "ab") as file:
                 file.write(json.dumps(values).encode() + b"\n")
                 size = file.tell()
             self.watch(News("training", loop.share(), line=values))
             return size
 
         def keep(seen: dict[str, float], step: int) -> None:
-            folder.write(self.out, net, modality, *self._about(loop, prepared, parts, seen, step, None))
+            weights = loop.weights()
+            if first:
+                folder.write(self.out, net.config, weights, modality, *self._about(loop, prepared, parts, seen, step, None))
 
         def settled(config: TrainConfig) -> None:
             self.recipe = replace(self.recipe, train=config)
-            self.recipe.write(self.out / RECIPE)
+            if first:
+                self.recipe.write(self.out / rundir.RECIPE)
 
         hooks = Hooks(line, keep, settled, lambda: stop.asked)
-        loop = Loop(net, order, held, recipe.train, hooks, self.checkpoints, pace)
+        loop = Loop(net, order, held, recipe.train, hooks, self.checkpoints, pace, self.processes)
         loop.begun = self.begun
+        if found:
+            loop.load(*found)
+            if loop.pace:
+                loop.pace.begun -= loop.state.elapsed
+            if first:
+                with open(self.out / rundir.METRICS, "ab") as file:
+                    file.truncate(loop.state.lines)
+            self.watch(News("training", words=f"going on from step {loop.state.step} of {loop.config.steps}"))
         stop.politely()
+        keep_memory()
         return loop
 
     # After training
@@ -350,7 +326,7 @@ class _Run:
             left = plan.seconds(self.recipe.budget) - loop.state.elapsed - (time.monotonic() - self.begun)
             slots = calibration.affordable(reader, shown["fit"], left * CALIBRATION_SHARE)
             self.recipe = replace(self.recipe, calibration=calibration.CalibrationConfig(slots=slots))
-            self.recipe.write(self.out / RECIPE)
+            self.recipe.write(self.out / rundir.RECIPE)
         fitted = calibration.fit(reader, shown["fit"], shown["level"], self.recipe.calibration, self.recipe.train.seed)
         seen = about["held_out"]
         about, text = self._about(loop, prepared, parts, seen, about["trained"]["step"], fitted)
@@ -365,7 +341,7 @@ class _Run:
         return load(self.out)
 
     def _clear(self) -> None:
-        recipe = Recipe.read(self.out / RECIPE)
+        recipe = Recipe.read(self.out / rundir.RECIPE)
         if not recipe.train.keep_checkpoints:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
 

@@ -91,11 +91,15 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def names(what: str) -> list[str]:
     """What `maskwright list` prints."""
-    kinds = ("modalities", "keys")
+    kinds = ("modalities", "families", "keys")
     if what == "modalities":
         from maskwright.modalities import names as modalities
 
         return modalities()
+    if what == "families":
+        from maskwright.nets.families import FAMILIES
+
+        return [f"{family.name} ({family.architecture})" for family in FAMILIES.values()]
     if what == "keys":
         from maskwright.recipe import Recipe, keys
 

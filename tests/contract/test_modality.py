@@ -45,7 +45,7 @@ def test_bulk_and_single_cutting_agree(made: tuple[Modality, list[Record], Any, 
     modality, records, _, shards, _ = made
     pieces = Pieces(np.arange(20), np.zeros(20, dtype=np.int64), shards.lengths[:20])
     for record, tokens in zip(records, split(batch_of(modality, shards, pieces, frame=False)), strict=False):
-        single = modality.encode(record)
+        single = modality.encode([record])[0]
         for name in tokens.values:
             assert np.array_equal(tokens.values[name], single.values[name])
         assert np.array_equal(np.unique(tokens.unit, return_inverse=True)[1], np.unique(single.unit, return_inverse=True)[1])
@@ -55,7 +55,7 @@ def test_bulk_and_single_cutting_agree(made: tuple[Modality, list[Record], Any, 
 def test_a_record_comes_back_from_its_tokens(made: tuple[Modality, list[Record], Any, Shards, MaskedNet]) -> None:
     modality, records, _, _, _ = made
     for record in records[:50]:
-        tokens = modality.encode(record)
+        tokens = modality.encode([record])[0]
         assert "".join(modality.label(tokens.values)) == record.value or len(tokens) > 0
         assert len(tokens.where) == len(tokens)
         assert (np.diff(tokens.unit) >= 0).all()
@@ -102,7 +102,7 @@ def test_answers_do_not_depend_on_company(made: tuple[Modality, list[Record], An
     reader = Reader(net, modality)
     questions = []
     for record in records[:40]:
-        tokens = modality.encode(record).take(slice(0, reader.most))
+        tokens = modality.encode([record])[0].take(slice(0, reader.most))
         hidden = np.zeros(len(tokens), dtype=bool)
         hidden[len(tokens) // 2] = True
         questions.append(Question(tokens, hidden, np.flatnonzero(hidden)))
@@ -122,7 +122,7 @@ def test_answers_do_not_depend_on_company(made: tuple[Modality, list[Record], An
 
 def test_regions_hold_what_they_promise(made: tuple[Modality, list[Record], Any, Shards, MaskedNet]) -> None:
     modality, records, _, _, net = made
-    batch = modality.frame(join([modality.encode(records[0])], [1]))
+    batch = modality.frame(join([modality.encode(records[:1])[0]], [1]))
     mask = at_random(batch, 0.3, 0)
     with torch.no_grad():
         found = net(batch, mask.hidden, mask.target)
@@ -150,13 +150,13 @@ def test_it_saves_and_loads(made: tuple[Modality, list[Record], Any, Shards, Mas
     again = modalities.modality(modality.name)
     again.load(tmp_path)
     for record in records[:20]:
-        a, b = modality.encode(record), again.encode(record)
+        a, b = modality.encode([record])[0], again.encode([record])[0]
         assert all(np.array_equal(a.values[n], b.values[n]) for n in a.values)
 
 
 def test_one_token_and_none(made: tuple[Modality, list[Record], Any, Shards, MaskedNet]) -> None:
     modality, _, _, _, net = made
     reader = Reader(net, modality)
-    empty = modality.encode(records_of("")[0])
+    empty = modality.encode(records_of(""))[0]
     assert len(empty) == 0
     assert reader.states([empty])[0].shape == (modality.frame_size, 32)

@@ -44,7 +44,7 @@ def test_a_window_around_holds_what_was_asked(tokens: int, most: int, data: st.D
 
 
 def encoded(model: mw.Model, texts: list[str]) -> list[Tokens]:
-    return [model.modality.encode(r) for r in records_of(texts)]
+    return model.modality.encode(records_of(texts))
 
 
 def asked(model: mw.Model, texts: list[str], length: int, count: int = 40) -> list[Asked]:

@@ -9,11 +9,13 @@ from maskwright.nets.encoder import MaskedNet, NetConfig
 from maskwright.nets.heads import TokenHead, TokenInput
 from maskwright.tokens import Batch, Tokens, join
 
+SMALL = NetConfig(width=32, layers=4, heads=2, ff=48, window=16, length=128)
 
-def net(dtype: torch.dtype = torch.float32) -> MaskedNet:
+
+def net(dtype: torch.dtype = torch.float32, config: NetConfig = SMALL) -> MaskedNet:
     torch.manual_seed(0)
-    inputs = TokenInput(96, 32, 3)
-    out = MaskedNet(NetConfig(width=32, layers=4, heads=2, ff=48, window=16, length=128), inputs, TokenHead(inputs))
+    inputs = TokenInput(96, config, 3)
+    out = MaskedNet(config, inputs, TokenHead(inputs, config))
     out.dtype = dtype
     return out.eval()
 

@@ -37,7 +37,7 @@ def test_without_a_compiler_it_says_so(fresh: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_compiler_that_fails_is_no_reason_to_stop(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = fresh / "broken"
-    broken.write_text("#!/bin/sh\n[ \"$1\" = --version ] && exit 0\necho no header >&2; exit 1\n")
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho no header >&2; exit 1\n')
     broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("CXX", str(broken))
     found, why = native.library()

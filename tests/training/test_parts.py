@@ -18,6 +18,7 @@ from maskwright.records.shards import Shards, Writer
 from maskwright.training import checkpoint
 from maskwright.training.data import Ahead, Order, by_tokens, cut
 from maskwright.training.optimiser import orthogonal
+from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig, decay, rate
 
 
@@ -80,7 +81,7 @@ def order(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Order:
         writer.add(tokens, key=record.key, fold=record.key, group=record.key, size=modality.size(record))
     writer.close()
     shards = Shards(writer.folder)
-    return Order(modality, shards, np.arange(len(shards)), 32, TrainConfig(batch_tokens=400), MaskConfig())
+    return Order(modality, shards, np.arange(len(shards)), 32, TrainConfig(batch_tokens=400), MaskConfig(), Processes())
 
 
 def test_an_epoch_sees_every_token_once(order: Order) -> None:
@@ -97,7 +98,7 @@ def test_an_epoch_sees_every_token_once(order: Order) -> None:
 
 def test_a_step_is_a_pure_function_of_its_number(order: Order) -> None:
     config = TrainConfig(batch_tokens=400)
-    fresh = Order(order.modality, order.shards, order.records, 32, config, order.mask)
+    fresh = Order(order.modality, order.shards, order.records, 32, config, order.mask, Processes())
     last = int(1.5 / order.epochs(1))
     for step in (last, 0, 7, last):
         (a, mask_a, _), (b, mask_b, _) = order(step, config), fresh(step, config)

@@ -29,10 +29,16 @@ BEAM = 4
 class DecodeConfig:
     beam: int = BEAM
     """hypotheses that are kept for each query"""
+    offers: int = 0
+    """candidates of a lone blank that are kept"""
     rescore: bool = True
     """score the finished ones again, every blank given all the others"""
     temperature: float = 1.0
     """a slot's calibration"""
+
+
+Options = tuple[dict[str, Array], Array]
+"""values (k,) and their log probabilities (k,)"""
 
 
 @dataclass
@@ -42,6 +48,8 @@ class Hypothesis:
     left: Array
     """indices that are still open"""
     log_prob: float = 0.0
+    offers: Options | None = None
+    """what the blank that was filled last might hold"""
     again: float | None = None
     """sum of log p of each blank given all the others, once asked"""
 
@@ -71,12 +79,12 @@ class Completion:
     log_prob: float
     rank: float
     """what completions are ordered by: `log_prob` averaged with the pseudo-log-likelihood of the blanks"""
+    offers: Options | None = None
+    """of a query with one blank: all that was offered there, likeliest first"""
 
 
 Turn = tuple[Decoding, Hypothesis, int]
 """whose turn it is, and which blank of its window"""
-Options = tuple[dict[str, Array], Array]
-"""values (k,) and their log probabilities (k,)"""
 Choose = Callable[[Any, list[Turn]], list[Options]]
 """(a distribution with a row a turn, the turns) -> what each may put there"""
 
@@ -106,13 +114,15 @@ def _groups(blanks: Array, most: int) -> list[Array]:
 def _completions(asked: Sequence[Asked], decodings: list[Decoding], most: int) -> list[list[Completion]]:
     """For each query, the `most` best combinations of what its groups of blanks came to."""
     out = [[Completion(query.tokens, 0.0, 0.0)] for query in asked]
+    lone = [int((~query.tokens.present).sum()) == 1 for query in asked]
     for d in decodings:
         combined = []
         for done in out[d.number]:
             for h in d.beam:
                 values = {name: array[d.blanks] for name, array in h.tokens.values.items()}
                 tokens = done.tokens.with_values(d.blanks + d.first, values)
-                combined.append(Completion(tokens, done.log_prob + h.log_prob, done.rank + h.rank))
+                offers = h.offers if lone[d.number] else None
+                combined.append(Completion(tokens, done.log_prob + h.log_prob, done.rank + h.rank, offers))
         out[d.number] = sorted(combined, key=lambda c: -c.rank)[:most]
     return out
 
@@ -121,7 +131,7 @@ def best(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list[l
     """The likeliest completions of each query, best first, distinct, `config.beam` at the most."""
 
     def likeliest(distribution: Any, turns: list[Turn]) -> list[Options]:
-        values, log_probs = distribution.candidates(config.beam)
+        values, log_probs = distribution.candidates(max(config.beam, config.offers))
         arrays = {n: v.cpu().numpy() for n, v in values.items()}
         out = []
         for row, found in enumerate(log_probs.double().cpu().numpy()):
@@ -179,8 +189,9 @@ def _fill(reader: Reader, decodings: list[Decoding], config: DecodeConfig, choos
             grown: dict[bytes, Hypothesis] = {}
             for h in d.beam if d.beam[0].left.size else ():
                 at, (values, log_probs) = next(offers)
-                for k, log_p in enumerate(log_probs):
+                for k, log_p in enumerate(log_probs[: config.beam]):
                     new = _put(h, at, {n: a[k : k + 1] for n, a in values.items()}, float(log_p))
+                    new.offers = values, log_probs
                     name = b"".join(a[d.blanks].tobytes() for a in new.tokens.values.values()) + new.left.tobytes()
                     if name not in grown or grown[name].log_prob < new.log_prob:
                         grown[name] = new

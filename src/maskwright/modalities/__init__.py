@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from maskwright.errors import DataError, nearest
+from pathlib import Path
+
+from maskwright.errors import DataError, ModelError, nearest
 from maskwright.modalities.base import Modality
 from maskwright.modalities.text import Text, TokenizerConfig
 from maskwright.records.read import Source
@@ -20,6 +22,18 @@ def modality(name: str) -> Modality:
     if name not in _MODALITIES:
         raise DataError(f"no modality {name!r}{nearest(name, _MODALITIES)}; there are: {', '.join(_MODALITIES)}")
     return _MODALITIES[name]()
+
+
+def of_checkpoint(folder: Path) -> Modality:
+    """The modality that a checkpoint of others belongs to. Raises ModelError."""
+    refused = []
+    for made in map(modality, _MODALITIES):
+        try:
+            made.checkpoint(folder)
+            return made
+        except ModelError as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def detect(source: Source) -> tuple[Modality, str]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import nn
 
+from maskwright.nets.encoder import NetConfig
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Distribution, Mask, Tokens
 
@@ -71,8 +72,8 @@ class Modality(Protocol):
     def frame(self, batch: Batch) -> Batch:
         """Adds what stands around every piece ([CLS], [SEP])."""
 
-    def encode(self, record: Record) -> Tokens:
-        """A record's tokens, without a frame, with their place in it."""
+    def encode(self, records: Sequence[Record]) -> list[Tokens]:
+        """Each record's tokens, without a frame, with their place in it."""
 
     def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Asked]:
         """A query with blanks; several variants where a blank's length is unknown, or one a target."""
@@ -89,12 +90,18 @@ class Modality(Protocol):
     def size(self, record: Record) -> int:
         """Bytes of user data."""
 
-    def input(self, width: int) -> nn.Module: ...
+    def input(self, config: NetConfig) -> nn.Module: ...
 
-    def head(self, width: int, inputs: nn.Module) -> nn.Module: ...
+    def head(self, config: NetConfig, inputs: nn.Module) -> nn.Module: ...
 
     def start(self, net: nn.Module, shards: Any, train: Array) -> None:
         """Sets a fresh net to where counting ends."""
+
+    def checkpoint(self, folder: Path) -> NetConfig:
+        """The shape of a net that others have trained, to go on from. Raises ModelError."""
+
+    def adopt(self, net: nn.Module, folder: Path) -> bool:
+        """Gives a net of that shape those weights; says whether the checkpoint had a head, which else stays as it was."""
 
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
         """What counting reaches, from the training records `train` of the shards."""

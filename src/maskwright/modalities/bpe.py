@@ -1,21 +1,23 @@
 """The tokeniser of text: byte-level BPE (Sennrich et al., 2016; bytes as in GPT-2), trained and run by `tokenizers`.
 
 In: strings. Out: token ids, and what follows from an id alone: its bytes, whether it begins a word. Any string comes
-back exactly, and special strings in data ("[MASK]") are ordinary text: only framing puts the special ids in.
+back exactly, and special strings in data ("[MASK]") are ordinary text: only framing puts the special ids in. A checkpoint
+of others may bring a WordPiece instead (BERT's): its pieces come back without the case, accents and spaces it dropped.
 """
 
 from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Encoding, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from maskwright.errors import DataError, ModelError
+from maskwright.modalities.extend import extended
 from maskwright.tokens import Array
 
 SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
@@ -28,6 +30,7 @@ _ROLES = {
 }
 
 
+_ROWS = "vocabulary_rows"
 _PROBES = (" a  B\n\tc", "Straße 漢字 🎈", "don't [MASK] ##x ▁y")
 """what a tokeniser must give back as it was"""
 
@@ -41,14 +44,19 @@ def suggested_size(corpus_bytes: int) -> int:
 class Vocabulary:
     """A tokenizer and the tables that follow from its ids."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, rows: int = 0) -> None:
         tokenizer.encode_special_tokens = True
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self.tokenizer = tokenizer
         known = tokenizer.get_vocab(with_added_tokens=True)
-        self.size = -(-(max(known.values()) + 1) // 64) * 64
-        """rows of the net's table: a multiple of 64, the last of them unused where the tokeniser has fewer"""
+        self.size = rows or -(-(max(known.values()) + 1) // 64) * 64
+        """rows of the net's table: a checkpoint's own, or a multiple of 64; those beyond the tokeniser's are unused"""
+        if max(known.values()) >= self.size:
+            raise ModelError(f"the tokeniser has ids up to {max(known.values())}, the net's table {self.size} rows")
+        model = json.loads(tokenizer.to_str())["model"]
+        self.marker = (model.get("continuing_subword_prefix") or "") if model["type"] == "WordPiece" else ""
+        """what a WordPiece puts before a piece that goes on with a word"""
         self.names: dict[str, str] = {}
         for role, spellings in _ROLES.items():
             name = next((s for s in spellings if s in known), None)
@@ -90,12 +98,13 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
         """From a tokenizer.json, or a folder that holds one."""
+        rows = _rows(path) if path.is_dir() else 0
         path = path / "tokenizer.json" if path.is_dir() else path
         if not path.is_file():
             raise ModelError(f"{path}: no tokeniser there; a tokenizer.json is needed")
         try:
-            made = cls(Tokenizer.from_file(str(path)))
-            if any(made.text(made.ids([probe])[0]) != probe for probe in _PROBES):
+            made = cls(Tokenizer.from_file(str(path)), rows)
+            if not made.marker and any(made.text(made.ids([probe])[0]) != probe for probe in _PROBES):
                 raise ModelError("not byte-level: text doesn't come back from it exactly; use a byte-level BPE, or none")
             return made
         except ModelError as error:
@@ -112,27 +121,43 @@ class Vocabulary:
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_input_names": ["input_ids", "attention_mask"],
             "clean_up_tokenization_spaces": False,
+            _ROWS: self.size,
         }
         (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        try:
-            return [e.ids for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
-        except (TypeError, UnicodeEncodeError):
-            raise DataError("a text holds half a surrogate pair, which is no character; drop it") from None
+        return [e.ids for e in _cut(self.tokenizer.encode_batch_fast, texts)]
 
-    def ids_and_offsets(self, text: str) -> tuple[Array, Array]:
-        """(N,) ids and (N, 2) character offsets."""
-        encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        return np.array(encoding.ids, dtype=np.int64), np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+    def ids_and_offsets(self, texts: Sequence[str]) -> list[tuple[Array, Array]]:
+        """(N,) ids and (N, 2) character offsets of each."""
+        found = _cut(self.tokenizer.encode_batch, texts)
+        return [(np.array(e.ids, dtype=np.int64), np.array(e.offsets, dtype=np.int64).reshape(-1, 2)) for e in found]
 
     def text(self, ids: Iterable[int]) -> str:
-        return self.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
+        """What the tokens stand for; of a WordPiece, with a space where its first piece begins a word."""
+        ids = [int(i) for i in ids]
+        text = self.tokenizer.decode(ids, skip_special_tokens=False)
+        if self.marker and ids:
+            return " " + text if self.spaced[ids[0]] else text.removeprefix(self.marker)
+        return text
+
+    def extended(self, texts: Iterable[str], count: int) -> Vocabulary:
+        """With up to `count` new words of these texts behind the rows that there are."""
+        made = extended(self.tokenizer, texts, count, self.size)
+        return Vocabulary(made, max(self.size, max(made.get_vocab(with_added_tokens=True).values()) + 1))
+
+    def pieces(self, token: str) -> list[int]:
+        """The ids of a token of another vocabulary, as it is spelled there."""
+        return [piece.id for piece in self.tokenizer.model.tokenize(token)]
 
     def _bytes(self, known: dict[str, int]) -> list[bytes]:
         """What each id stands for, as bytes, without the tokeniser's own spelling of spaces and bytes."""
         texts = [b""] * self.size
         for token, token_id in known.items():
+            if self.marker:
+                inner = token.startswith(self.marker)
+                texts[token_id] = (token.removeprefix(self.marker) if inner else " " + token).encode()
+                continue
             plain = all(c in _FROM_CHAR for c in token)  # an added token may be spelled in any characters
             texts[token_id] = bytes(_FROM_CHAR[c] for c in token) if plain else token.encode()
         return texts
@@ -145,6 +170,23 @@ class Vocabulary:
                 begins[token_id] = not _continues(text, 0)
                 ends[token_id] = not _continues(text, -1)
         return begins, ends
+
+
+def _cut(encode: Callable[..., list[Encoding]], texts: Sequence[str]) -> list[Encoding]:
+    try:
+        return encode(list(texts), add_special_tokens=False)
+    except (TypeError, UnicodeEncodeError):
+        raise DataError("a text holds half a surrogate pair, which is no character; drop it") from None
+
+
+def _rows(folder: Path) -> int:
+    """Rows of the table that belongs to the tokeniser of this folder: as the net beside it has them, or as we noted them."""
+    for name, key in (("config.json", "vocab_size"), ("tokenizer_config.json", _ROWS)):
+        if (folder / name).is_file():
+            found = json.loads((folder / name).read_text(encoding="utf-8")).get(key)
+            if found:
+                return int(found)
+    return 0
 
 
 def _breaks(text: bytes) -> bool:

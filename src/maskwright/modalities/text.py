@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from maskwright.errors import DataError, QueryError, RecipeError
+from maskwright.errors import DataError, ModelError, QueryError, RecipeError
 from maskwright.modalities import counts
 from maskwright.modalities.base import Asked, Floor
 from maskwright.modalities.bpe import Vocabulary, suggested_size
 from maskwright.nets import families
+from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads import Categorical, TokenHead, TokenInput
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Tokens
@@ -38,11 +39,15 @@ class TokenizerConfig:
     size: int = 0
     """vocabulary; 0: chosen from the corpus"""
     path: str = ""
-    """a tokenizer.json to use as it is"""
+    """a tokenizer.json, or a folder with one, to use as it is"""
+    extend: int = 0
+    """so many new words of the corpus are added to the tokeniser at `path`"""
 
     def __post_init__(self) -> None:
-        if self.size < 0:
-            raise RecipeError("tokenizer.size must be at least 0")
+        if min(self.size, self.extend) < 0:
+            raise RecipeError("tokenizer.size and tokenizer.extend must be at least 0")
+        if self.extend and not self.path:
+            raise RecipeError("--extend-vocab: there is nothing to extend; it goes with --init or --tokenizer")
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,9 @@ class Text:
 
     def describe(self) -> Any:
         path = Path(self.config.path) if self.config.path else None
+        path = path / "tokenizer.json" if path and path.is_dir() else path
         own = hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else self.config.path
-        return [self.name, self.config.size, own]
+        return [self.name, self.config.size, own, self.config.extend]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -96,6 +102,8 @@ class Text:
     def fit(self, sample: Iterable[Record], size: int) -> None:
         if self.config.path:
             self._vocabulary = Vocabulary.load(Path(self.config.path))
+            if self.config.extend:
+                self._vocabulary = self._vocabulary.extended((record.value for record in sample), self.config.extend)
         else:
             texts = (record.value for record in sample)
             self._vocabulary = Vocabulary.train(texts, self.config.size or suggested_size(size))
@@ -164,9 +172,8 @@ class Text:
             keys=batch.keys,
         )
 
-    def encode(self, record: Record) -> Tokens:
-        ids, offsets = self.vocabulary.ids_and_offsets(record.value)
-        return self._tokens(ids, offsets)
+    def encode(self, records: Sequence[Record]) -> list[Tokens]:
+        return [self._tokens(*found) for found in self.vocabulary.ids_and_offsets([r.value for r in records])]
 
     def _tokens(self, ids: Array, where: Array, present: Array | None = None) -> Tokens:
         n = len(ids)
@@ -250,7 +257,7 @@ class Text:
 
     def _piece(self, text: str, first: int, last: int) -> tuple[Array, Array]:
         """Ids and places of text[first:last]; an escaped blank counts as what it stands for."""
-        ids, offsets = self.vocabulary.ids_and_offsets(_literal(text[first:last]))
+        ((ids, offsets),) = self.vocabulary.ids_and_offsets([_literal(text[first:last])])
         return ids, offsets + first
 
     def restrict(self, distribution: Categorical, asked: Sequence[tuple[Asked, int]]) -> Categorical:
@@ -275,7 +282,10 @@ class Text:
         template: _Template = asked.template
         out, done = [], 0
         for blank, slots in zip(template.blanks, template.slots, strict=True):
-            out += [_literal(template.text[done : blank.first]), self.vocabulary.text(tokens.values["id"][slots])]
+            filled = self.vocabulary.text(tokens.values["id"][slots])
+            if self.vocabulary.marker and not blank.spaced and not template.text[: blank.first][-1:].isalnum():
+                filled = filled.removeprefix(" ")  # a WordPiece doesn't say whether a space stood before a word
+            out += [_literal(template.text[done : blank.first]), filled]
             done = blank.last
         return "".join(out) + _literal(template.text[done:])
 
@@ -287,12 +297,12 @@ class Text:
 
     # The net
 
-    def input(self, width: int) -> TokenInput:
-        return TokenInput(self.vocabulary.size, width, self.vocabulary.mask)
+    def input(self, config: NetConfig) -> TokenInput:
+        return TokenInput(self.vocabulary.size, config, self.vocabulary.mask)
 
-    def head(self, width: int, inputs: nn.Module) -> TokenHead:
+    def head(self, config: NetConfig, inputs: nn.Module) -> TokenHead:
         assert isinstance(inputs, TokenInput)
-        return TokenHead(inputs)
+        return TokenHead(inputs, config)
 
     def start(self, net: Any, shards: Any, train: Array) -> None:
         ids, starts = shards.column("id", train, counts.MOST_TOKENS)
@@ -304,6 +314,27 @@ class Text:
             vectors = counts.vectors(ids, starts, size, table.shape[1])
             # Logits are products of these with features of unit mean square: this makes them of order one.
             table.copy_(vectors * table.shape[1] ** -0.5)
+
+    def checkpoint(self, folder: Path) -> NetConfig:
+        return families.read(folder)[0]
+
+    def adopt(self, net: Any, folder: Path) -> bool:
+        """New words begin as the mean of their old pieces."""
+        _, rows, weights = families.read(folder)
+        size = self.vocabulary.size
+        if size > rows:
+            old = Vocabulary.load(folder)
+            spelled = {i: token for token, i in self.vocabulary.tokenizer.get_vocab(with_added_tokens=True).items()}
+            pieces = [old.pieces(spelled[i]) if i in spelled else [] for i in range(rows, size)]
+            for name in ("inputs.tok_embeddings.weight", "head.bias"):
+                if name in weights:
+                    table = weights[name]
+                    more = [table[own].mean(0) if own else table.mean(0) for own in pieces]
+                    weights[name] = torch.cat((table, torch.stack(more)))
+        missing, unexpected = net.load_state_dict(weights, strict=False)
+        if unexpected or any(not name.startswith("head.") for name in missing):
+            raise ModelError(f"{folder}: its weights don't fit its config.json: {', '.join([*unexpected, *missing][:3])}")
+        return not missing
 
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
         ids, starts = shards.column("id", train, counts.MOST_TOKENS)
@@ -320,7 +351,7 @@ class Text:
     def hugging_face(self, config: Any) -> dict[str, Any]:
         v = self.vocabulary
         ids = {"pad": v.pad, "cls": v.cls, "sep": v.sep, "mask": v.mask, "unk": v.unk}
-        return families.modernbert_config(config, v.size, ids)
+        return families.to_config(config, v.size, ids)
 
 
 def _literal(text: str) -> str:

@@ -23,6 +23,8 @@ from maskwright.nets import native
 from maskwright.nets.positions import rotate
 from maskwright.tokens import Array
 
+Turn = tuple[Tensor, Tensor]
+"""cosines and sines, (T, D / 2) each, fp32"""
 SHORT = 192
 """keys that a query may read, up to which the kernels are faster than products in rows at the rate of bf16 (LOG.md)"""
 DEPTH_STEP = 16
@@ -140,27 +142,27 @@ def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:
     return row, offset, count
 
 
-def attend(qkv: Tensor, turn: tuple[Tensor, Tensor] | None, layout: Layout, window: int) -> Tensor:
+def attend(qkv: Tensor, turn: Turn | None, layout: Layout, window: int) -> Tensor:
     """(T, 3, H, D) queries, keys and values -> (T, H * D). `turn`: cosines and sines, (T, D / 2) each, by which queries
     and keys are rotated first; `window` as in `Rows.bias`."""
-    if layout.order is None:
-        return _Short.apply(qkv, turn, layout.short, window // 2)  # type: ignore[no-untyped-call, no-any-return]
+    if layout.order is None or layout.slot is None:
+        return _Short.apply(qkv, turn, layout.short, window // 2)  # type: ignore[no-untyped-call]
     parts = []
-    spread, turned = qkv.index_select(0, layout.order), None
-    if turn:
-        turned = tuple(t.index_select(0, layout.order) for t in turn)
+    order = layout.order
+    spread = qkv.index_select(0, order)
+    turned = (turn[0].index_select(0, order), turn[1].index_select(0, order)) if turn else None
     if layout.short is not None:
         count = int(layout.short[-1])
-        own = tuple(t[:count] for t in turned) if turned else None
+        own = (turned[0][:count], turned[1][:count]) if turned else None
         parts.append(_Short.apply(spread[:count], own, layout.short, window // 2))  # type: ignore[no-untyped-call]
     for rows in layout.rows:
         part = slice(rows.first, rows.first + rows.count * rows.length)
-        own = tuple(t[part] for t in turned) if turned else None
+        own = (turned[0][part], turned[1][part]) if turned else None
         parts.append(_in_rows(spread[part], own, rows, window))
     return (parts[0] if len(parts) == 1 else torch.cat(parts)).index_select(0, layout.slot)
 
 
-def _in_rows(qkv: Tensor, turn: tuple[Tensor, ...] | None, rows: Rows, window: int) -> Tensor:
+def _in_rows(qkv: Tensor, turn: Turn | None, rows: Rows, window: int) -> Tensor:
     heads, depth = qkv.shape[2:]
     if turn:
         qkv = torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1)
@@ -177,7 +179,7 @@ class _Short(torch.autograd.Function):
     """Attention inside short records, by the kernels."""
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, turn: tuple[Tensor, Tensor] | None, bounds: Tensor, reach: int) -> Tensor:
+    def forward(ctx: Any, qkv: Tensor, turn: Turn | None, bounds: Tensor, reach: int) -> Tensor:
         qkv = qkv.contiguous()
         tokens, _, heads, depth = qkv.shape
         out = qkv.new_empty(tokens, heads * depth)

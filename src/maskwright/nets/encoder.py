@@ -19,12 +19,10 @@ from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
 from maskwright.nets import native
-from maskwright.nets.attention import DEPTH_STEP, Layout, attend
+from maskwright.nets.attention import DEPTH_STEP, Layout, Turn, attend
 from maskwright.nets.ops import add_norm, geglu
 from maskwright.nets.positions import angles
 from maskwright.tokens import Array, Batch, Distribution
-
-EPS = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,68 +41,115 @@ class NetConfig:
     """the longest piece of a record that is read at once, framing tokens included"""
     rope_global: float = 10_000.0
     rope_local: float = 10_000.0
+    norm: str = "pre"
+    """pre: before attention and MLP (ModernBERT); post: after the residual sum (BERT)"""
+    norm_eps: float = 1e-5
+    mlp: str = "geglu"
+    """geglu, or gelu: without a gate"""
+    bias: bool = False
+    """linear maps and norms have one"""
+    positions: int = 0
+    """rows of a learned table of positions; 0: rotary"""
+    first_position: int = 0
+    """the row of a record's first token"""
+    kinds: int = 0
+    """rows of a table of segments, of which the first is always used (BERT's token types)"""
 
     def __post_init__(self) -> None:
         if min(self.width, self.layers, self.heads, self.ff, self.global_every) < 1 or self.length < 8:
             raise RecipeError("net.width, layers, heads, ff and global_every must be at least 1, net.length at least 8")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise RecipeError(f"net.width {self.width} must be an even multiple of net.heads {self.heads}")
+        for name, choices in (("norm", ("pre", "post")), ("mlp", ("geglu", "gelu"))):
+            if getattr(self, name) not in choices:
+                raise RecipeError(f"net.{name} = {getattr(self, name)!r}: choose {' or '.join(choices)}")
+        if self.positions and self.length > self.positions - self.first_position:
+            raise RecipeError(
+                f"net.length {self.length}: the table of positions ends at {self.positions - self.first_position}"
+            )
 
 
 class Linear(nn.Linear):
-    """Without bias; fp32 weights work in the precision of what comes in."""
+    """fp32 weights work in the precision of what comes in."""
 
-    def __init__(self, inward: int, outward: int) -> None:
-        super().__init__(inward, outward, bias=False)
+    def __init__(self, inward: int, outward: int, bias: bool) -> None:
+        super().__init__(inward, outward, bias)
+        if bias:
+            nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight.to(x.dtype))
+        return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
 
 
 class Norm(nn.Module):
-    """Layer norm with a scale and no shift."""
+    """Layer norm with a scale, and a shift where the net has biases."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, config: NetConfig) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = config.norm_eps
+        self.weight = nn.Parameter(torch.ones(config.width))
+        self.bias = nn.Parameter(torch.zeros(config.width)) if config.bias else None
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x + added, and that normed."""
-        return add_norm(x, added, self.weight, None, EPS)
+        return add_norm(x, added, self.weight, self.bias, self.eps)
 
 
 class Attention(nn.Module):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         self.heads = config.heads
-        self.Wqkv = Linear(config.width, 3 * config.width)
-        self.Wo = Linear(config.width, config.width)
+        self.Wqkv = Linear(config.width, 3 * config.width, config.bias)
+        self.Wo = Linear(config.width, config.width, config.bias)
 
-    def forward(self, x: Tensor, layout: Layout, turn: tuple[Tensor, Tensor], window: int) -> Tensor:
+    def forward(self, x: Tensor, layout: Layout, turn: Turn | None, window: int) -> Tensor:
         """(T, W) what each token gathers, before `Wo` maps it back to the residual stream."""
         return attend(self.Wqkv(x).view(len(x), 3, self.heads, -1), turn, layout, window)
 
 
-class GeGLU(nn.Module):
+class MLP(nn.Module):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
-        self.Wi = Linear(config.width, 2 * config.ff)
-        self.Wo = Linear(config.ff, config.width)
+        self.gated = config.mlp == "geglu"
+        self.Wi = Linear(config.width, (1 + self.gated) * config.ff, config.bias)
+        self.Wo = Linear(config.ff, config.width, config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.Wo(geglu(self.Wi(x)))
+        inner = self.Wi(x)
+        return self.Wo(geglu(inner) if self.gated else F.gelu(inner))
 
 
 class Layer(nn.Module):
     def __init__(self, config: NetConfig, number: int) -> None:
         super().__init__()
-        # The input layer ends in a norm, so that the first attention needs none (ModernBERT).
-        if number:
-            self.attn_norm = Norm(config.width)
+        self.first, self.post = number == 0, config.norm == "post"
+        # The input layer ends in a norm, so that the first attention needs none before it (ModernBERT).
+        if not self.first or self.post:
+            self.attn_norm = Norm(config)
         self.attn = Attention(config)
-        self.mlp_norm = Norm(config.width)
-        self.mlp = GeGLU(config)
+        self.mlp_norm = Norm(config)
+        self.mlp = MLP(config)
         self.window = 0 if number % config.global_every == 0 else config.window
+
+    def forward(
+        self, x: Tensor, added: Tensor | None, layouts: dict[int, Layout], turns: dict[int, Turn | None], at: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(T, W) the residual stream and what is still to be added to it, in and out; out only the tokens `at`.
+
+        Layouts and rotations are by window. A sum is left to the norm that follows it, which makes both in one pass over
+        memory.
+        """
+        normed = x
+        if not (self.first or self.post):
+            x, normed = self.attn_norm(x, added)
+        gathered = self.attn(normed, layouts[self.window], turns[self.window], self.window)
+        if at is not None:
+            x, gathered = x.index_select(0, at), gathered.index_select(0, at)
+        if self.post:
+            x = self.attn_norm(x, self.attn.Wo(gathered))[1]
+            return self.mlp_norm(x, self.mlp(x))[1], None
+        x, normed = self.mlp_norm(x, self.attn.Wo(gathered))
+        return x, self.mlp(normed)
 
 
 class Encoder(nn.Module):
@@ -114,7 +159,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.layers = nn.ModuleList(Layer(config, number) for number in range(config.layers))
-        self.final_norm = Norm(config.width)
+        if config.norm == "pre":
+            self.final_norm = Norm(config)
         for name, weight in self.named_parameters():
             if weight.dim() == 2:  # what writes to the residual stream starts smaller the deeper the net (GPT-2)
                 scale = math.sqrt(2 * config.layers) if name.endswith("Wo.weight") else 1.0
@@ -124,17 +170,13 @@ class Encoder(nn.Module):
         config, depth = self.config, self.config.width // self.config.heads
         kernels = native.serves(x) and depth % DEPTH_STEP == 0
         layouts = {window: Layout.of(cu_seqlens, kernels, window, x.device) for window in {0, config.window}}
-        turns = {local: angles(positions, depth, base)
-                 for local, base in ((False, config.rope_global), (True, config.rope_local))}  # fmt: skip
-        norms = [layer.attn_norm for layer in self.layers[1:]] + [self.final_norm]
-        normed = x
-        for layer, norm in zip(self.layers, norms, strict=True):
-            gathered = layer.attn(normed, layouts[layer.window], turns[layer.window > 0], layer.window)
-            if at is not None and norm is self.final_norm:
-                x, gathered = x.index_select(0, at), gathered.index_select(0, at)
-            x, normed = layer.mlp_norm(x, layer.attn.Wo(gathered))
-            x, normed = norm(x, layer.mlp(normed))
-        return normed
+        bases = {config.window: config.rope_local, 0: config.rope_global}
+        turns = {w: None if config.positions else angles(positions, depth, base) for w, base in bases.items()}
+        added: Tensor | None = None
+        for layer in self.layers:
+            last = layer is self.layers[-1]
+            x, added = layer(x, added, layouts, turns, at if last else None)
+        return x if config.norm == "post" else self.final_norm(x, added)[1]
 
 
 class MaskedNet(nn.Module):
@@ -152,7 +194,7 @@ class MaskedNet(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.encoder.final_norm.weight.device
+        return next(self.parameters()).device
 
     def states(self, batch: Batch, hidden: Array, at: Array | None = None) -> Tensor:
         """(M, W) final states of the tokens `at`, or (T, W) of all; what is hidden or absent shows the mask vector."""

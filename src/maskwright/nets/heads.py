@@ -13,34 +13,44 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.nets.encoder import EPS, Linear, Norm
+from maskwright.nets.encoder import Linear, NetConfig, Norm
 from maskwright.nets.ops import choice_nll, embed_norm
 
 
 class TokenInput(nn.Module):
-    """A vector a token id, the mask's where nothing is shown, then a norm."""
+    """A vector a token id, the mask's where nothing is shown, and one a position where those are learned; then a norm."""
 
-    def __init__(self, vocabulary: int, width: int, mask_id: int) -> None:
+    def __init__(self, vocabulary: int, config: NetConfig, mask_id: int) -> None:
         super().__init__()
-        self.mask_id = mask_id
-        self.tok_embeddings = nn.Embedding(vocabulary, width)
-        self.norm = Norm(width)
+        self.mask_id, self.first_position = mask_id, config.first_position
+        self.tok_embeddings = nn.Embedding(vocabulary, config.width)
+        self.pos_embeddings = nn.Embedding(config.positions, config.width) if config.positions else None
+        self.kind_embeddings = nn.Embedding(config.kinds, config.width) if config.kinds else None
+        self.norm = Norm(config)
 
     def forward(
         self, values: dict[str, Tensor], kind: Tensor, positions: Tensor, shown: Tensor, dtype: torch.dtype
     ) -> Tensor:
         ids = torch.where(shown, values["id"].long(), self.mask_id)
-        return embed_norm(self.tok_embeddings.weight, ids, self.norm.weight, EPS, dtype)
+        if self.pos_embeddings is None and self.norm.bias is None:
+            return embed_norm(self.tok_embeddings.weight, ids, self.norm.weight, self.norm.eps, dtype)
+        x = self.tok_embeddings(ids)
+        if self.pos_embeddings is not None:
+            x = x + self.pos_embeddings(positions[:, 0] + self.first_position)
+        if self.kind_embeddings is not None:
+            x = x + self.kind_embeddings.weight[0]
+        return self.norm(x)[1].to(dtype)
 
 
 class TokenHead(nn.Module):
-    """ModernBERT's prediction head: dense, GELU, norm, then the input's own vectors as the decoder, and a bias."""
+    """The prediction head of BERT and ModernBERT: dense, GELU, norm, then the input's own vectors as the decoder, and a
+    bias."""
 
-    def __init__(self, inputs: TokenInput) -> None:
+    def __init__(self, inputs: TokenInput, config: NetConfig) -> None:
         super().__init__()
         vocabulary, width = inputs.tok_embeddings.weight.shape
-        self.dense = Linear(width, width)
-        self.norm = Norm(width)
+        self.dense = Linear(width, width, config.bias)
+        self.norm = Norm(config)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         self._tied = [inputs.tok_embeddings]  # in a list, so that the weight is registered once
         nn.init.eye_(self.dense.weight)

@@ -33,7 +33,7 @@ def add_norm(x: Tensor, a: Tensor | None, weight: Tensor, shift: Tensor | None, 
 def geglu(u: Tensor) -> Tensor:
     """(T, 2 F) value and gate -> (T, F) gelu(value) * gate (Shazeer, 2020, "GLU variants", equation 6)."""
     if native.serves(u):
-        return _GeGLU.apply(u)  # type: ignore[no-untyped-call, no-any-return]
+        return _GeGLU.apply(u)  # type: ignore[no-untyped-call]
     value, gate = u.chunk(2, dim=-1)
     return F.gelu(value) * gate
 
@@ -41,13 +41,13 @@ def geglu(u: Tensor) -> Tensor:
 def embed_norm(table: Tensor, ids: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
     """(T,) ids -> (T, W) their vectors, normed. Done in fp32: a frequent token's gradient is too long a sum for bf16."""
     if native.serves(table):
-        return _EmbedNorm.apply(table, ids, weight, eps, dtype)  # type: ignore[no-untyped-call, no-any-return]
+        return _EmbedNorm.apply(table, ids, weight, eps, dtype)  # type: ignore[no-untyped-call]
     return F.layer_norm(F.embedding(ids, table), weight.shape, weight, None, eps).to(dtype)
 
 
 def choice_nll(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
     """(M,) -log softmax(features @ weight.T + bias)[target] in fp32; the (M, V) logits are never held in fp32."""
-    return _ChoiceNLL.apply(features, weight, bias, target)  # type: ignore[no-untyped-call, no-any-return]
+    return _ChoiceNLL.apply(features, weight, bias, target)  # type: ignore[no-untyped-call]
 
 
 class _AddNorm(torch.autograd.Function):

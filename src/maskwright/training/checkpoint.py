@@ -17,6 +17,7 @@ from torch import Tensor
 
 from maskwright.errors import RunError
 from maskwright.files import write_whole
+from maskwright.training.processes import own, own_part
 
 KEPT = 2
 
@@ -56,15 +57,15 @@ def _all(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.safetensors"))
 
 
-def load_into(own: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> None:
+def load_into(live: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> None:
     """Copies by name; raises RunError where names or shapes differ."""
-    for name in own | saved:
-        has, wants = ("x".join(map(str, side[name].shape)) if name in side else "none" for side in (saved, own))
+    for name in live | saved:
+        has, wants = ("x".join(map(str, side[name].shape)) if name in side else "none" for side in (saved, live))
         if has != wants:
             raise RunError(
                 f"{what}: the checkpoint is of another architecture: {name} is {has}, the recipe makes it {wants};"
                 " resume with the recipe that began the run, or train to another --out"
             )
     with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(saved[name])
+        for name, tensor in live.items():
+            own(tensor).copy_(own_part(saved[name], tensor))

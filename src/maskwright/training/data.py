@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from maskwright.masking import MaskConfig
 from maskwright.modalities.base import Modality
 from maskwright.records.shards import Shards
 from maskwright.tokens import Array, Batch, Mask
+from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig, decay
 
 
@@ -57,14 +58,16 @@ def batch_of(modality: Modality, shards: Shards, pieces: Pieces, frame: bool = T
 
 
 class Order:
-    """Step -> batch and mask."""
+    """Step -> this process's part of the batch, and its mask."""
 
     def __init__(
-        self, modality: Modality, shards: Shards, records: Array, length: int, config: TrainConfig, mask: MaskConfig
-    ) -> None:
+        self, modality: Modality, shards: Shards, records: Array, length: int, config: TrainConfig, mask: MaskConfig,
+        processes: Processes,
+    ) -> None:  # fmt: skip
         self.modality, self.shards, self.records = modality, shards, records
         self.content = length - modality.frame_size
         self.batch_tokens, self.seed, self.mask = config.batch_tokens, config.seed, mask
+        self.processes = processes
         self._first: list[int] = [0]
         """the first step of every epoch that is known"""
         self._epoch: tuple[int, Pieces, Array] | None = None
@@ -95,9 +98,13 @@ class Order:
             return epoch + (step - self._first[epoch]) / (self._first[epoch + 1] - self._first[epoch])
 
     def __call__(self, step: int, config: TrainConfig) -> tuple[Batch, Mask, Pieces]:
-        pieces = self.pieces(step)
+        every = self.pieces(step)
+        mine = self.processes.part(every.length)
+        empty = mine.start == mine.stop  # a batch of fewer pieces than processes: one is read, and counts for nothing
+        pieces = every[slice(0, 1) if empty else mine]
         batch = batch_of(self.modality, self.shards, pieces)
-        return batch, masking.draw(batch, self.mask, seed=self.seed, step=step, decay=decay(config, step)), pieces
+        mask = masking.draw(batch, self.mask, seed=self.seed, step=step, decay=decay(config, step))
+        return batch, replace(mask, weight=mask.weight * 0) if empty else mask, pieces
 
     def _load(self, epoch: int) -> tuple[Pieces, Array]:
         if self._epoch is None or self._epoch[0] != epoch:

@@ -21,11 +21,11 @@ import torch
 
 from maskwright.errors import Interrupted, RunError
 from maskwright.nets.encoder import MaskedNet
-from maskwright.objective import masked_loss
 from maskwright.tokens import Array, Batch, Mask
 from maskwright.training import checkpoint
 from maskwright.training.data import Ahead, Order
 from maskwright.training.optimiser import Optimiser
+from maskwright.training.processes import Processes, whole
 from maskwright.training.schedule import TrainConfig, rate
 
 SAVE_SHARE, LINE_EVERY = 0.02, 5.0
@@ -109,6 +109,17 @@ class State:
     """bytes of metrics.jsonl when this was saved"""
 
 
+@dataclass(frozen=True)
+class Word:
+    """What is decided between two steps."""
+
+    stop: bool
+    due: bool
+    """a checkpoint is"""
+    settled: dict[str, Any] | None
+    """how many steps there are, if that was just decided: a `TrainConfig`"""
+
+
 @dataclass
 class Hooks:
     """What the loop tells others; each may do nothing."""
@@ -125,9 +136,11 @@ class Hooks:
 
 class Loop:
     def __init__(
-        self, net: MaskedNet, order: Order, held: HeldOut, config: TrainConfig, hooks: Hooks, folder: Path, pace: Pace | None
-    ) -> None:
+        self, net: MaskedNet, order: Order, held: HeldOut, config: TrainConfig, hooks: Hooks, folder: Path,
+        pace: Pace | None, processes: Processes,
+    ) -> None:  # fmt: skip
         self.net, self.order, self.held, self.config, self.hooks = net, order, held, config, hooks
+        self.processes, self.objective = processes, processes.objective(net)
         self.folder, self.pace, self.state = folder, pace, State()
         self.optimiser = Optimiser(net, config.weight_decay, net.dtype)
         self.recent: list[float] = []
@@ -145,8 +158,7 @@ class Loop:
                 self._step(ahead)
                 if self.state.step % self.config.look_every == 0 or self.state.step == self.config.steps:
                     self._look()
-                self._settle()
-                self._save_when_due()
+                self._heed(Word(**self.processes.agree(vars(self._word()))))
         finally:
             ahead.close()
         return self.state
@@ -154,15 +166,15 @@ class Loop:
     def _step(self, ahead: Ahead) -> None:
         started, step = time.perf_counter(), self.state.step
         batch, mask, pieces = ahead(step, self.config)
-        out = masked_loss(self.net, batch, mask)
+        out = self.objective(batch, mask, self.processes.total(float(mask.weight.sum())))
         out["loss"].backward()
         norm = self.optimiser.clip(self.config.clip)
-        loss = float(out["loss"].detach())
+        loss = self.processes.total(float(out["loss"].detach())) / self.processes.count
         if not (math.isfinite(loss) and math.isfinite(norm)) or self._diverges(loss):
             self._blame(step, loss, out["nll"].float().cpu().numpy(), batch, mask, pieces.record)
         self.optimiser.step(rate(self.config, step))
         state = self.state
-        state.step, state.tokens = step + 1, state.tokens + len(batch)
+        state.step, state.tokens = step + 1, state.tokens + int(self.processes.total(len(batch)))
         state.seconds += time.perf_counter() - started
         if time.monotonic() - self._spoke >= LINE_EVERY / 2 or state.step == 1:
             self._say(loss)
@@ -183,23 +195,32 @@ class Loop:
 
     def _look(self) -> None:
         state = self.state
-        seen = self.held.look(self.net)
+        seen = self.processes.agree(self.held.look(self.net))
         state.last = seen
         self._say(self.recent[-1], held_out=seen)
         if seen["nats"] < state.best:
             state.best, state.best_step = seen["nats"], state.step
             self.hooks.keep(seen, state.step)
 
-    def _settle(self) -> None:
-        done = self.state.step - self._first
-        if not self.pace or self.state.settled or done < 3:
-            return
-        whole = (time.monotonic() - self._started) / done  # looks and saves included
-        config = self.pace.settle(self.config, self.state.step, whole)
-        if config:
-            self.config, self.state.settled = config, True
-            self.hooks.settled(config)
+    def _word(self) -> Word:
+        """What the clock and the user say, which one process answers for."""
+        now, done = time.monotonic(), self.state.step - self._first
+        due = now - self._saved >= max(self.config.save_every, self._saving / SAVE_SHARE)
+        config = None
+        if self.pace and not self.state.settled and done >= 3:
+            a_step = (now - self._started) / done  # looks and saves included
+            config = self.pace.settle(self.config, self.state.step, a_step)
+        return Word(self.hooks.stopped(), due or self.state.step == self.config.steps, vars(config) if config else None)
+
+    def _heed(self, word: Word) -> None:
+        if word.settled:
+            self.config, self.state.settled = TrainConfig(**word.settled), True
+            self.hooks.settled(self.config)
+        if word.stop or word.due or word.settled:
             self.save()
+        if word.stop and self.state.step < self.config.steps:
+            of = "" if self.pace and not self.state.settled else f" of {self.config.steps}"
+            raise Interrupted(f"stopped at step {self.state.step}{of}, and saved; go on with the same command and --resume")
 
     def _diverges(self, loss: float) -> bool:
         """A loss that climbs 2.5 nats above the best that its mean of 20 has been will not come back by itself."""
@@ -229,23 +250,18 @@ class Loop:
 
     # Checkpoints
 
-    def _save_when_due(self) -> None:
-        stop = self.hooks.stopped()
-        now = time.monotonic()
-        due = now - self._saved >= max(self.config.save_every, self._saving / SAVE_SHARE)
-        if stop or due or self.state.step == self.config.steps:
-            self.save()
-        if stop and self.state.step < self.config.steps:
-            of = "" if self.pace and not self.state.settled else f" of {self.config.steps}"
-            raise Interrupted(f"stopped at step {self.state.step}{of}, and saved; go on with the same command and --resume")
+    def weights(self) -> dict[str, torch.Tensor]:
+        """All of the net's; every process must ask."""
+        return {name: whole(t) for name, t in self.net.state_dict().items()}
 
     def save(self) -> None:
         started = time.monotonic()
-        tensors = {f"net.{n}": t for n, t in self.net.state_dict().items()}
-        tensors |= {f"optimiser.{n}": t for n, t in self.optimiser.state.items()}
+        tensors = {f"net.{n}": t for n, t in self.weights().items()}
+        tensors |= {f"optimiser.{n}": whole(t) for n, t in self.optimiser.state.items()}
         state = replace(self.state, elapsed=self.state.elapsed + started - self.begun)
         facts = {"state": vars(state), "recent": self.recent, "train": vars(self.config), "net": vars(self.net.config)}
-        checkpoint.write(self.folder, self.state.step, tensors, facts)
+        if self.processes.first:
+            checkpoint.write(self.folder, self.state.step, tensors, facts)
         self._saved = time.monotonic()
         self._saving = self._saved - started
 

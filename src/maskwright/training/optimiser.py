@@ -7,11 +7,11 @@ steps; its size is matched to AdamW's as 0.2 sqrt(max(rows, columns)) (Liu et al
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
+
+from maskwright.training.processes import gathered, own, own_part, whole
 
 MOMENTUM, BETAS, EPS = 0.95, (0.9, 0.98), 1e-8
 
@@ -44,29 +44,31 @@ class Optimiser:
         for shape, names in alike.items():
             updates = []
             for name in names:
-                gradient, momentum = self.matrices[name].grad, self.state[f"{name}.momentum"]
-                assert gradient is not None
+                p, momentum = self.matrices[name], own(self.state[f"{name}.momentum"])
+                assert p.grad is not None
+                gradient = own(p.grad)
                 momentum.lerp_(gradient, 1 - MOMENTUM)
-                updates.append(gradient.lerp(momentum, MOMENTUM))
-            turned = orthogonal(torch.stack(updates).to(self.dtype)).float()
-            for name, update in zip(names, turned, strict=True):
+                updates.append(gathered(gradient.lerp(momentum, MOMENTUM), p).to(self.dtype))
+            for name, update in zip(names, orthogonal(torch.stack(updates)), strict=True):
                 p = self.matrices[name]
-                p.mul_(1 - lr * self.weight_decay).add_(update, alpha=-lr * 0.2 * max(shape) ** 0.5)
+                change = own_part(update, p).float()
+                own(p).mul_(1 - lr * self.weight_decay).add_(change, alpha=-lr * 0.2 * max(shape) ** 0.5)
 
     def _adam(self, lr: float) -> None:
-        gradients = [p.grad for p in self.others.values()]
-        assert None not in gradients
-        states = [[self.state[f"{name}.{kind}"] for name in self.others] for kind in ("mean", "square")]
+        gradients = [own(p.grad) for p in self.others.values() if p.grad is not None]
+        means, squares = ([own(self.state[f"{name}.{kind}"]) for name in self.others] for kind in ("mean", "square"))
         before = [torch.tensor(float(self.steps - 1), device=p.device) for p in self.others.values()]
         adamw(
-            list(self.others.values()), cast(list[Tensor], gradients), *states, [], before, fused=True, amsgrad=False,
+            [own(p) for p in self.others.values()], gradients, means, squares, [], before, fused=True, amsgrad=False,
             beta1=BETAS[0], beta2=BETAS[1], lr=lr, weight_decay=0.0, eps=EPS, maximize=False,
         )  # fmt: skip
 
     def clip(self, most: float) -> float:
         """Scales all gradients so that their joint norm is at most `most`; returns the norm before."""
         parameters = [*self.matrices.values(), *self.others.values()]
-        return float(nn.utils.clip_grad_norm_(parameters, most, foreach=True))
+        norm = whole(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True))
+        nn.utils.clip_grads_with_norm_(parameters, most, norm, foreach=True)
+        return float(norm)
 
 
 def orthogonal(x: Tensor) -> Tensor:
