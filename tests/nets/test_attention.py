@@ -30,23 +30,26 @@ def naive(qkv: torch.Tensor, cu: np.ndarray, window: int) -> torch.Tensor:
     return out
 
 
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 2e-5), (torch.bfloat16, 4e-2)])
 @pytest.mark.parametrize("kernels", [True, False])
 @given(st.lists(st.one_of(st.integers(1, 150), st.integers(250, 600)), min_size=1, max_size=8), st.sampled_from([0, 8, 64]))
 @settings(max_examples=15, deadline=None)
-def test_laid_out_attention_is_attention(kernels: bool, lengths: list[int], window: int) -> None:
+def test_laid_out_attention_is_attention(
+    dtype: torch.dtype, close: float, kernels: bool, lengths: list[int], window: int
+) -> None:
     cu = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     tokens = int(cu[-1])
     noise = torch.Generator().manual_seed(0)
-    qkv = torch.randn(tokens, 3, 2, 16, generator=noise, requires_grad=True)
+    qkv = torch.randn(tokens, 3, 2, 32, generator=noise).to(dtype).requires_grad_()
     positions = torch.from_numpy(np.arange(tokens) - np.repeat(cu[:-1], lengths))
-    turn = angles(positions, 16, 100.0)
-    weight = torch.randn(tokens, 32, generator=noise)
-    found = attend(qkv, turn, Layout.of(cu, kernels, window), window)
-    turned = torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1)
-    expected = naive(turned, cu, window)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-    gradients = [torch.autograd.grad((out * weight).sum(), qkv)[0] for out in (found, expected)]
-    torch.testing.assert_close(*gradients, atol=2e-5, rtol=2e-5)
+    turn = angles(positions, 32, 100.0)
+    weight = torch.randn(tokens, 64, generator=noise)
+    found = attend(qkv, turn, Layout.of(cu, kernels, window), window).float()
+    wide = qkv.detach().float().requires_grad_()
+    expected = naive(torch.cat((rotate(wide[:, :2], *turn), wide[:, 2:]), dim=1), cu, window)
+    torch.testing.assert_close(found, expected, atol=close, rtol=close)
+    ours, theirs = (torch.autograd.grad((out * weight).sum(), of)[0].float() for out, of in ((found, qkv), (expected, wide)))
+    torch.testing.assert_close(ours, theirs, atol=close * float(theirs.abs().max()), rtol=close)
 
 
 @given(st.lists(st.integers(1, 300), min_size=20, max_size=200))

@@ -25,7 +25,7 @@ from maskwright.tokens import Array
 
 Turn = tuple[Tensor, Tensor]
 """cosines and sines, (T, D / 2) each, fp32"""
-SHORT = 192
+SHORT = 512
 """keys that a query may read, up to which the kernels are faster than products in rows at the rate of bf16 (LOG.md)"""
 DEPTH_STEP = 16
 """a head's size is a multiple of this, or the kernels don't take it"""

@@ -10,6 +10,9 @@
 #include <cstdint>
 #include <cstring>
 #include <vector>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 namespace {
 
@@ -316,11 +319,93 @@ void product(const float *A, int64_t down, int64_t right, const float *B, int64_
 
 struct Scratch {
     std::vector<float> q, k, v, kt, vt, scores, out, dout, dscores, dq, dk, dv;
+    std::vector<uint32_t> pairs[12];
 };
 
-inline float *room(std::vector<float> &of, int64_t size) {
+template <typename N> inline N *room(std::vector<N> &of, int64_t size) {
     if (int64_t(of.size()) < size) of.resize(size);
     return of.data();
+}
+
+// The same products of pairs of bf16, which some chips multiply twice as fast, summed in fp32. A word holds two numbers that
+// follow each other along the dimension that is summed over; `across` packs the two of neighbouring rows, `along` of columns.
+#ifdef __AVX512BF16__
+constexpr bool PAIRS = true;
+
+inline __m512i rounded(const float *from) { return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from))); }
+
+void across(const float *from, int64_t stride, int64_t rows, int64_t columns, uint32_t *to) {
+    for (int64_t i = 0; i < rows; i += 2)
+        for (int64_t j = 0; j < columns; j += LANES) {
+            __m512i low = rounded(from + i * stride + j);
+            __m512i high = i + 1 < rows ? rounded(from + (i + 1) * stride + j) : _mm512_setzero_si512();
+            _mm512_storeu_si512(to + i / 2 * columns + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+        }
+}
+
+void along(const float *from, int64_t stride, int64_t rows, int64_t columns, uint32_t *to) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j += LANES)
+            _mm256_storeu_si256((__m256i *)(to + (i * columns + j) / 2),
+                                (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i * stride + j)));
+}
+
+void turned(const uint32_t *from, int64_t rows, int64_t columns, uint32_t *to, int64_t padded) {
+    for (int64_t j = 0; j < columns; j++) {
+        for (int64_t i = 0; i < rows; i++) to[j * padded + i] = from[i * columns + j];
+        for (int64_t i = rows; i < padded; i++) to[j * padded + i] = 0;
+    }
+}
+
+template <bool ADD, int ROWS, int WIDE>
+inline void tile_pairs(const uint32_t *A, int64_t down, int64_t right, const uint32_t *B, int64_t ldb, float *C, int64_t ldc,
+                       int64_t k) {
+    __m512 sum[ROWS][WIDE];
+    for (int r = 0; r < ROWS; r++)
+        for (int w = 0; w < WIDE; w++) sum[r][w] = ADD ? _mm512_loadu_ps(C + r * ldc + w * LANES) : _mm512_setzero_ps();
+    for (int64_t p = 0; p < k; p++) {
+        __m512bh b[WIDE];
+        for (int w = 0; w < WIDE; w++) b[w] = (__m512bh)_mm512_loadu_si512(B + p * ldb + w * LANES);
+        for (int r = 0; r < ROWS; r++) {
+            __m512bh a = (__m512bh)_mm512_set1_epi32(int(A[r * down + p * right]));
+            for (int w = 0; w < WIDE; w++) sum[r][w] = _mm512_dpbf16_ps(sum[r][w], a, b[w]);
+        }
+    }
+    for (int r = 0; r < ROWS; r++)
+        for (int w = 0; w < WIDE; w++) _mm512_storeu_ps(C + r * ldc + w * LANES, sum[r][w]);
+}
+
+template <bool ADD, int WIDE>
+inline void strip_pairs(const uint32_t *A, int64_t down, int64_t right, const uint32_t *B, int64_t ldb, float *C, int64_t ldc,
+                        int64_t m, int64_t k) {
+    int64_t i = 0;
+    for (; i + 6 <= m; i += 6) tile_pairs<ADD, 6, WIDE>(A + i * down, down, right, B, ldb, C + i * ldc, ldc, k);
+    for (; i + 2 <= m; i += 2) tile_pairs<ADD, 2, WIDE>(A + i * down, down, right, B, ldb, C + i * ldc, ldc, k);
+    for (; i < m; i++) tile_pairs<ADD, 1, WIDE>(A + i * down, down, right, B, ldb, C + i * ldc, ldc, k);
+}
+
+// C (m, n) = A B; k counts words.
+template <bool ADD>
+void product(const uint32_t *A, int64_t down, int64_t right, const uint32_t *B, int64_t ldb, float *C, int64_t ldc, int64_t m,
+             int64_t n, int64_t k) {
+    int64_t j = 0;
+    for (; j + 4 * LANES <= n; j += 4 * LANES) strip_pairs<ADD, 4>(A, down, right, B + j, ldb, C + j, ldc, m, k);
+    for (; j + 2 * LANES <= n; j += 2 * LANES) strip_pairs<ADD, 2>(A, down, right, B + j, ldb, C + j, ldc, m, k);
+    for (; j < n; j += LANES) strip_pairs<ADD, 1>(A, down, right, B + j, ldb, C + j, ldc, m, k);
+}
+#else
+constexpr bool PAIRS = false;
+inline void across(const float *, int64_t, int64_t, int64_t, uint32_t *) {}
+inline void along(const float *, int64_t, int64_t, int64_t, uint32_t *) {}
+inline void turned(const uint32_t *, int64_t, int64_t, uint32_t *, int64_t) {}
+template <bool ADD>
+void product(const uint32_t *, int64_t, int64_t, const uint32_t *, int64_t, float *, int64_t, int64_t, int64_t, int64_t) {}
+#endif
+
+constexpr int64_t WORTH_PACKING = 48;  // tokens of a record, below which packing costs more than it brings
+
+template <typename T> inline bool in_pairs(int64_t n, int64_t depth) {
+    return PAIRS && sizeof(T) == 2 && n >= WORTH_PACKING && depth % 32 == 0;
 }
 
 // Rows of one head, turned by the angles (cosine and sine may be missing) and scaled, as fp32.
@@ -440,7 +525,7 @@ Head head_of(const T *qkv, const int64_t *cu, const float *cosine, const float *
     fetch(from, h.stride, h.cosine, h.sine, 1.0f / std::sqrt(float(depth)), h.q, h.n, depth);
     fetch(from + heads * depth, h.stride, h.cosine, h.sine, 1.0f, h.k, h.n, depth);
     fetch<T>(from + 2 * heads * depth, h.stride, nullptr, nullptr, 1.0f, h.v, h.n, depth);
-    transpose(h.k, h.kt, h.n, depth, h.padded);
+    if (!in_pairs<T>(h.n, depth)) transpose(h.k, h.kt, h.n, depth, h.padded);
     return h;
 }
 
@@ -456,9 +541,31 @@ void attend_forward(const T *qkv, const int64_t *cu, const float *cosine, const 
         for (int64_t item = 0; item < records * heads; item++) {
             Head h = head_of(qkv, cu, cosine, sine, item, heads, depth, own);
             float *o = room(own.out, h.n * depth);
+            bool pairs = in_pairs<T>(h.n, depth);
+            int64_t half = depth / 2;
+            uint32_t *q2 = nullptr, *kt2 = nullptr, *v2 = nullptr;
+            if (pairs) {
+                q2 = room(own.pairs[0], h.n * half);
+                kt2 = room(own.pairs[1], half * h.padded);
+                v2 = room(own.pairs[2], (h.n + 1) / 2 * depth);
+                along(h.k, depth, h.n, depth, q2);
+                turned(q2, h.n, half, kt2, h.padded);
+                along(h.q, depth, h.n, depth, q2);
+                across(h.v, depth, h.n, depth, v2);
+            }
             for (int64_t begin = 0; begin < h.n; begin += QUERIES) {
                 Block b = block_of(begin, h.n, reach);
                 float *scores = room(own.scores, QUERIES * b.padded);
+                if (pairs) {
+                    int64_t rows = b.end - begin;
+                    uint32_t *p2 = room(own.pairs[3], QUERIES * b.padded / 2);
+                    product<false>(q2 + begin * half, half, 1, kt2 + b.first, h.padded, scores, b.padded, rows, b.padded, half);
+                    softmax(scores, b, reach);
+                    along(scores, b.padded, rows, b.padded, p2);
+                    product<false>(p2, b.padded / 2, 1, v2 + b.first / 2 * depth, depth, o + begin * depth, depth, rows, depth,
+                                   (b.last - b.first + 1) / 2);
+                    continue;
+                }
                 product<false>(h.q + begin * depth, depth, 1, h.kt + b.first, h.padded, scores, b.padded, b.end - begin,
                                b.padded, depth);
                 softmax(scores, b, reach);
@@ -482,7 +589,28 @@ void attend_backward(const T *qkv, const int64_t *cu, const float *cosine, const
             float *vt = room(own.vt, depth * h.padded), *g = room(own.dout, h.n * depth);
             float *dq = room(own.dq, h.n * depth), *dk = room(own.dk, h.n * depth), *dv = room(own.dv, h.n * depth);
             fetch<T>(grad + (h.first * heads + item % heads) * depth, heads * depth, nullptr, nullptr, 1.0f, g, h.n, depth);
-            transpose(h.v, vt, h.n, depth, h.padded);
+            bool pairs = in_pairs<T>(h.n, depth);
+            int64_t half = depth / 2, twos = (h.n + 1) / 2;
+            uint32_t *q2[2] = {}, *k2[2] = {}, *v2 = nullptr, *g2[2] = {};
+            if (pairs) {
+                for (int i = 0; i < 2; i++) {
+                    q2[i] = room(own.pairs[i], twos * depth);
+                    k2[i] = room(own.pairs[2 + i], i ? twos * depth : half * h.padded);
+                    g2[i] = room(own.pairs[4 + i], twos * depth);
+                }
+                v2 = room(own.pairs[6], half * h.padded);
+                along(h.k, depth, h.n, depth, q2[0]);
+                turned(q2[0], h.n, half, k2[0], h.padded);
+                along(h.v, depth, h.n, depth, q2[0]);
+                turned(q2[0], h.n, half, v2, h.padded);
+                along(h.q, depth, h.n, depth, q2[0]);
+                across(h.q, depth, h.n, depth, q2[1]);
+                across(h.k, depth, h.n, depth, k2[1]);
+                along(g, depth, h.n, depth, g2[0]);
+                across(g, depth, h.n, depth, g2[1]);
+            } else {
+                transpose(h.v, vt, h.n, depth, h.padded);
+            }
             std::fill(dk, dk + h.n * depth, 0.0f);
             std::fill(dv, dv + h.n * depth, 0.0f);
             for (int64_t begin = 0; begin < h.n; begin += QUERIES) {
@@ -490,16 +618,36 @@ void attend_backward(const T *qkv, const int64_t *cu, const float *cosine, const
                 int64_t rows = b.end - begin, keys = b.last - b.first;
                 float *p = room(own.scores, QUERIES * b.padded), *dp = room(own.dscores, QUERIES * b.padded);
                 float *gi = g + begin * depth;
-                product<false>(h.q + begin * depth, depth, 1, h.kt + b.first, h.padded, p, b.padded, rows, b.padded, depth);
-                softmax(p, b, reach);
-                product<true>(p, 1, b.padded, gi, depth, dv + b.first * depth, depth, keys, depth, rows);
-                product<false>(gi, depth, 1, vt + b.first, h.padded, dp, b.padded, rows, b.padded, depth);
+                uint32_t *p2 = room(own.pairs[7], QUERIES * b.padded / 2);
+                if (pairs) {
+                    product<false>(q2[0] + begin * half, half, 1, k2[0] + b.first, h.padded, p, b.padded, rows, b.padded, half);
+                    softmax(p, b, reach);
+                    across(p, b.padded, rows, b.padded, p2);
+                    product<true>(p2, 1, b.padded, g2[1] + begin / 2 * depth, depth, dv + b.first * depth, depth, keys, depth,
+                                  (rows + 1) / 2);
+                    product<false>(g2[0] + begin * half, half, 1, v2 + b.first, h.padded, dp, b.padded, rows, b.padded, half);
+                } else {
+                    product<false>(h.q + begin * depth, depth, 1, h.kt + b.first, h.padded, p, b.padded, rows, b.padded, depth);
+                    softmax(p, b, reach);
+                    product<true>(p, 1, b.padded, gi, depth, dv + b.first * depth, depth, keys, depth, rows);
+                    product<false>(gi, depth, 1, vt + b.first, h.padded, dp, b.padded, rows, b.padded, depth);
+                }
                 for (int64_t i = 0; i < rows; i++) {
-                    float *pi = p + i * b.padded, *di = dp + i * b.padded, along = 0;
-#pragma omp simd reduction(+ : along)
-                    for (int64_t j = 0; j < keys; j++) along += pi[j] * di[j];
+                    float *pi = p + i * b.padded, *di = dp + i * b.padded, mean = 0;
+#pragma omp simd reduction(+ : mean)
+                    for (int64_t j = 0; j < keys; j++) mean += pi[j] * di[j];
 #pragma omp simd
-                    for (int64_t j = 0; j < keys; j++) di[j] = pi[j] * (di[j] - along);
+                    for (int64_t j = 0; j < keys; j++) di[j] = pi[j] * (di[j] - mean);
+                    for (int64_t j = keys; j < b.padded; j++) di[j] = 0;
+                }
+                if (pairs) {
+                    along(dp, b.padded, rows, b.padded, p2);
+                    product<false>(p2, b.padded / 2, 1, k2[1] + b.first / 2 * depth, depth, dq + begin * depth, depth, rows,
+                                   depth, (keys + 1) / 2);
+                    across(dp, b.padded, rows, b.padded, p2);
+                    product<true>(p2, 1, b.padded, q2[1] + begin / 2 * depth, depth, dk + b.first * depth, depth, keys, depth,
+                                  (rows + 1) / 2);
+                    continue;
                 }
                 product<false>(dp, b.padded, 1, h.k + b.first * depth, depth, dq + begin * depth, depth, rows, depth, keys);
                 product<true>(dp, 1, b.padded, h.q + begin * depth, depth, dk + b.first * depth, depth, keys, depth, rows);
