@@ -101,11 +101,12 @@ def main() -> None:
     asked = parser(__doc__ or "", ["peps_en"])
     asked.add_argument("--texts", type=int, default=2000)
     asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--precision", default="bfloat16", help="of our side")
     options = asked.parse_args()
     rows = []
     for corpus in corpora(options):
         model(corpus)
-        ours, other = mw.load(corpus.model), Theirs(str(corpus.model))
+        ours, other = mw.load(corpus.model, options.precision), Theirs(str(corpus.model))
         net = ours.net.config
         # Nothing may be cut off on their side, or the work would not be the same.
         sizes = {text: len(other.tokenizer(text)["input_ids"]) for text in texts_of(corpus.documents(), 4 * options.texts)}
@@ -113,7 +114,8 @@ def main() -> None:
         tokens = sum(sizes[text] for text in texts)
         took, cosine = measured(ours, other, texts, options.rounds)
         rows.append({
-            "corpus": corpus.name, "texts": len(texts), "tokens": tokens, "net": [net.width, net.layers],
+            "corpus": corpus.name, "precision": options.precision,
+            "texts": len(texts), "tokens": tokens, "net": [net.width, net.layers],
             "tokens_per_s": {name: round(tokens / value) for name, value in took.items()},
             "ratio": {verb: round(took[f"{verb}, transformers"] / took[verb], 2) for verb in ("fill", "embed")},
             "least_cosine_of_embeddings": round(cosine, 5),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -142,3 +144,13 @@ def test_options_that_make_no_sense(model: mw.Model, options: dict[str, object],
 def test_records_that_are_no_text(model: mw.Model) -> None:
     with pytest.raises(mw.DataError, match=r"input\[1\]: expected text, got int"):
         model.score(["a", 5])  # type: ignore[list-item]
+
+
+def test_bfloat16_answers_nearly_the_same(folder: Path, model: mw.Model, texts: list[str]) -> None:
+    quick = mw.load(folder, precision="bfloat16")
+    some = texts[3000:3040]
+    assert (quick.embed(some) * model.embed(some)).sum(1).min() > 0.999
+    ours, theirs = (np.array([s.total for s in m.score(some)]) for m in (quick, model))
+    np.testing.assert_allclose(ours, theirs, rtol=0.03)
+    with pytest.raises(mw.QueryError, match="precision 'int4': choose one of float32, bfloat16"):
+        mw.load(folder, precision="int4")

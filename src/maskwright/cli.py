@@ -36,6 +36,7 @@ Folder = Annotated[str, typer.Argument(metavar="MODEL", help="a model folder")]
 Field = Annotated[Optional[str], typer.Option(help="the field that holds the text; turns[].text reaches into lists")]
 Grain = Annotated[Optional[str], typer.Option("--record", help="line, paragraph or file: what a record of plain text is")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
+Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster where the chip has it, a little less exact")]
 Bad = Annotated[str, typer.Option("--on-bad", help="stop or skip at what can't be read")]
 
 
@@ -86,8 +87,9 @@ def train(
         )  # fmt: skip
     from maskwright.show import trained
 
-    for line in trained(out, model.about):
-        say(line)
+    if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
+        for line in trained(out, model.about):
+            say(line)
 
 
 @app.command()
@@ -124,6 +126,7 @@ def fill(
     field: Field = None,
     record: Grain = None,
     on_bad: Bad = "skip",
+    precision: Precision = "float32",
     out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file")] = None,
     as_json: Json = False,
 ) -> None:
@@ -131,7 +134,7 @@ def fill(
     from maskwright import show
 
     wanted = targets.split(",") if targets is not None else None
-    loaded = maskwright.load(model)
+    loaded = maskwright.load(model, precision)
 
     def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
         found = loaded.fill(list(records), top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage)
@@ -158,6 +161,7 @@ def score(
     field: Field = None,
     record: Grain = None,
     on_bad: Bad = "skip",
+    precision: Precision = "float32",
     out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file")] = None,
     as_json: Json = False,
 ) -> None:
@@ -166,7 +170,7 @@ def score(
 
     if passes != "all" and not (passes.isascii() and passes.isdigit() and int(passes)):
         raise QueryError(f"--passes {passes}: give a whole number above 0, or all")
-    loaded = maskwright.load(model)
+    loaded = maskwright.load(model, precision)
     count: int | str = passes if passes == "all" else int(passes)
     _bulk(
         text, (field, record, on_bad), lambda records: [asdict(s) for s in loaded.score(list(records), count)],
@@ -181,13 +185,14 @@ def embed(
     field: Field = None,
     record: Grain = None,
     on_bad: Bad = "skip",
+    precision: Precision = "float32",
     out: Annotated[Optional[str], typer.Option(help="a .parquet, .jsonl or .npy file (with a jsonl of ids)")] = None,
     as_json: Json = False,
 ) -> None:
     """A vector of unit length for each text."""
     from maskwright import show
 
-    loaded = maskwright.load(model)
+    loaded = maskwright.load(model, precision)
     _bulk(
         text, (field, record, on_bad), lambda records: [{"embedding": v.tolist()} for v in loaded.embed(list(records))],
         out, as_json, show.embedded, show.EMBED_SCHEMA, matrix="embedding",
