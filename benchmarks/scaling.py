@@ -66,7 +66,7 @@ def trained(options: Any, data: Path, tokenizer: Path, turn: int) -> tuple[float
     command = [sys.executable, "-c", ONE.format(steps=STEPS), data, out, tokenizer]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    middle = next(line for line in lines if line["step"] >= STEPS / 2)
+    middle = min(lines[:-1], key=lambda line: abs(line["step"] - STEPS / 2))
     spent = (lines[-1]["t"] - middle["t"]) / (lines[-1]["tokens"] - middle["tokens"])
     return spent * 1e6, int(done.stdout.split()[-1]) / 1024
 

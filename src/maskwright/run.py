@@ -75,8 +75,8 @@ def train(
     held_out: str | None = None,
     record: str | None = None,
     modality: str | None = None,
-    tokenizer: str | None = None,
-    init: str | None = None,
+    tokenizer: str | os.PathLike[str] | None = None,
+    init: str | os.PathLike[str] | None = None,
     extend_vocab: int | None = None,
     resume: bool = False,
     on_bad: str | None = None,
@@ -94,7 +94,7 @@ def train(
     Under torchrun the processes share every batch, and with `shard` the parameters too; the first of them reads, writes
     and tells `watch`.
 
-    Raises MaskwrightError: DataError, RecipeError, RunError (Interrupted where the user stopped it).
+    Raises MaskwrightError: DataError, ModelError, RecipeError, RunError (Interrupted where the user stopped it).
     """
     begun = time.monotonic()
     paths = () if data is None else (os.fspath(data),) if isinstance(data, (str, os.PathLike)) else tuple(data)
@@ -105,15 +105,19 @@ def train(
             raise RecipeError(f"--{name} {number}: must be at least 1")
     if budget is not None:
         plan.seconds(budget)
-    if init and tokenizer:
-        raise RecipeError("--init brings its own tokeniser; leave --tokenizer out")
+    tokenizer, init = (os.fspath(path) if path else None for path in (tokenizer, init))
+    own = {"tokenizer.path", "tokenizer.size"} & parsed(settings).keys()
+    if init and (tokenizer or own):
+        raise RecipeError(f"--init brings its own tokeniser; leave {min(own, default='--tokenizer')} out")
     given = {
         "data.paths": paths or None, "data.field": field, "data.group": group, "data.held_out": held_out,
-        "data.record": record, "data.on_bad": on_bad, "tokenizer.path": tokenizer or init, "init": init,
+        "data.record": record, "data.on_bad": on_bad, "tokenizer.path": tokenizer or init, "init": init or None,
         "tokenizer.extend": extend_vocab,
         "modality": None if modality == "auto" else modality,
     } | parsed(settings)  # fmt: skip
-    given = plan.completed({key: value for key, value in given.items() if value is not None})
+    given = {key: value for key, value in given.items() if value is not None}
+    if not init:
+        given = plan.completed(given)
     # What `plan` will choose may go with a given number of heads where the default width doesn't.
     asked = Recipe().with_values({k: v for k, v in given.items() if k != "net.heads" or "net.width" in given})
     modalities.modality(asked.modality)
@@ -123,6 +127,8 @@ def train(
         steps = asked.train.steps
     asked = replace(asked, budget="" if steps or tokens else budget or DEFAULT_BUDGET)
     length = {"budget": budget, "steps": steps, "tokens": tokens}
+    if init:
+        _fits(init, given, asked)
     processes = Processes.joined(shard)
     tell = watch if watch and processes.first else lambda news: None
     run = _Run(Path(out), asked, given, length, begun, tell, processes)
@@ -134,6 +140,17 @@ def train(
     except OSError as error:
         where, what = error.filename or out, error.strerror or error
         raise RunError(f"{where}: {what}; what was saved is whole: mend it, then go on with --resume") from None
+
+
+def _fits(init: str, given: dict[str, Any], asked: Recipe) -> None:
+    """Before anything is read: whether the checkpoint can be gone on from as asked."""
+    if not os.path.exists(init):
+        raise RunError(f"{init}: no such file or folder")
+    there = modalities.modality(asked.modality).checkpoint(Path(init))
+    for key in given:
+        name = key.removeprefix("net.")
+        if name != key and name != "length" and getattr(there, name) != given[key]:
+            raise RecipeError(f"{key} = {given[key]}: the checkpoint has {getattr(there, name)}; leave it out")
 
 
 class _Run:
@@ -168,11 +185,11 @@ class _Run:
                 self._plan(prepared, parts, modality)
             found = rundir.placed(self.out, prepared.shards, self.recipe, resume, exactly=self.processes.count == 1)
             self.processes.agree({"resumed": found is not None})
-            loop = self._loop(modality, prepared, parts, stop, found)
-            loop.run()
-            stop.at_once("stopped while calibrating; the same command with --resume goes on there")
-            native.use(True)
-            model = self._finish(loop, modality, prepared, parts)
+            with rundir.kernels(self.recipe.train.kernels):
+                loop = self._loop(modality, prepared, parts, stop, found)
+                loop.run()
+                stop.at_once("stopped while calibrating; the same command with --resume goes on there")
+                model = self._finish(loop, modality, prepared, parts)
             self.processes.wait()
             return model
 
@@ -181,7 +198,7 @@ class _Run:
         said = self.processes.agree(None)
         if said:
             self.recipe = Recipe.read(self.out / rundir.RECIPE)
-            with stoppable() as stop:
+            with stoppable() as stop, rundir.kernels(self.recipe.train.kernels):
                 modality, prepared = self._prepare(begun=True)
                 parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
                 found = checkpoint.latest(self.checkpoints) if said["resumed"] else None
@@ -190,9 +207,10 @@ class _Run:
         return load(self.out)
 
     def _threads(self) -> int:
-        """Of this process: as many as the recipe says, or its share of the machine's cores."""
-        share = max(cores() // self.processes.here, 1)
-        return share if self.processes.count > 1 else self.recipe.train.threads or share
+        """Of this process: as many as were asked for, or its share of the machine's cores; a run that is resumed alone keeps
+        to its recipe."""
+        asked = self.given.get("train.threads") or (self.recipe.train.threads if self.processes.count == 1 else 0)
+        return int(asked) or max(cores() // self.processes.here, 1)
 
     # Before training
 
@@ -235,8 +253,7 @@ class _Run:
             net = replace(there, length=min(net.length, there.length))
             config = replace(config, lr=plan.CONTINUED_LR)
         new = replace(self.recipe, net=net, train=config).with_values(self.given)
-        if self.recipe.init and replace(new.net, length=net.length) != net:
-            raise RecipeError("--init brings its own net; of its shape only net.length can be set")
+        modality.hugging_face(new.net)  # refuses a shape that no other tool could open
         new = replace(new, train=plan.schedule(length, new.net, new.train)).with_values(self.given)
         kernels = new.train.kernels
         if kernels == "auto":
@@ -260,7 +277,6 @@ class _Run:
         """Everything that a loop needs, where `found` left it."""
         recipe, shards, first = self.recipe, prepared.shards, self.processes.first
         torch.set_num_threads(self._threads())
-        rundir.use_kernels(recipe.train.kernels)
         self.watch(News("counting"))
         batches, tokens_a_byte = held_out_batches(
             modality, shards, parts.held["look"], recipe.net.length, recipe.train.look_tokens, recipe.train.seed

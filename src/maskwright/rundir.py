@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,13 @@ def left_as_it_was(out: Path) -> None:
                 path.rmdir()
 
 
-def use_kernels(choice: str) -> None:
-    """Raises RunError where the recipe wants what isn't here."""
+def kernels(choice: str) -> AbstractContextManager[None]:
+    """With or without our kernels, as the recipe says; raises RunError where it wants what isn't here."""
     wanted = choice == "native"
     found, why = native.library()
     if wanted and not found:
         raise RunError(f"train.kernels = native, and here are none: {why}; train to another --out without the setting")
-    native.use(wanted)
+    return native.using(wanted)
 
 
 def placed(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: bool) -> Found | None:

@@ -43,9 +43,8 @@ def test_new_words_take_fewer_tokens_and_old_text_the_same(
     assert old.size < new.size <= old.size + 40
     assert len(new.ids([NEW[0]])[0]) < len(old.ids([NEW[0]])[0])
     assert new.text(new.ids([NEW[0]])[0]).strip() == NEW[0]
-    plain = [t for t in texts[:200] if "gall" not in t and "electro" not in t]
-    same = [a == b for a, b in zip(old.ids(plain), new.ids(plain), strict=True)]
-    assert sum(same) > 0.5 * len(same)
+    for before, after in zip(old.ids(texts[:200]), new.ids(texts[:200]), strict=True):
+        assert before == after or max(after) >= old.size
     for token, token_id in new.tokenizer.get_vocab(with_added_tokens=True).items():
         if token_id >= old.size:
             assert all(piece < old.size for piece in old.pieces(token))
@@ -79,3 +78,14 @@ def test_a_tokeniser_of_another_kind_is_refused() -> None:
 def test_rows_are_those_of_the_net_beside_it(byte_level: Vocabulary, tmp_path: Path) -> None:
     byte_level.extended(iter(NEW), 7).save(tmp_path, 64)
     assert Vocabulary.load(tmp_path).size == byte_level.size + 7
+
+
+def test_tokens_that_were_added_behind_the_vocabulary_keep_their_numbers(byte_level: Vocabulary) -> None:
+    """As ModernBERT's own tokeniser has them: loading numbers such tokens by the vocabulary's size."""
+    tokenizer = Tokenizer.from_str(byte_level.tokenizer.to_str())
+    tokenizer.add_special_tokens(["<extra>"])
+    tokenizer.add_tokens(["   "])
+    before = {t: tokenizer.token_to_id(t) for t in ("<extra>", "   ")}
+    made = extended(tokenizer, iter(NEW), 10, 600)
+    assert {t: made.token_to_id(t) for t in before} == before
+    assert min(i for t, i in made.get_vocab().items() if i > max(before.values())) >= 600

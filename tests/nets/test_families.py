@@ -137,7 +137,7 @@ def test_folders_that_are_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no config"):
         families.read(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ModelError, match="not JSON"):
+    with pytest.raises(ModelError, match="not a JSON object"):
         families.read(tmp_path)
     CONFIGS["bert"]().save_pretrained(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"")

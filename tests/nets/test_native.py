@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def test_a_compiler_that_fails_is_no_reason_to_stop(fresh: Path, monkeypatch: py
     broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho no header >&2; exit 1\n')
     broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("CXX", str(broken))
+    assert native.library()[0]  # another one could
+    monkeypatch.setenv("PATH", str(fresh))
+    shutil.rmtree(fresh / "cache")
     found, why = native.library()
     assert found is None
     assert "no header" in why
@@ -50,3 +54,12 @@ def test_what_cannot_be_kept_is_built_elsewhere(fresh: Path, monkeypatch: pytest
     monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
     monkeypatch.setattr(native.tempfile, "gettempdir", lambda: str(fresh))
     assert native.library()[0]
+
+
+def test_a_folder_that_others_may_write_to_is_not_trusted(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_to_all = fresh / "cache" / "maskwright"
+    open_to_all.mkdir(parents=True)
+    open_to_all.chmod(0o777)
+    monkeypatch.setattr(native.tempfile, "gettempdir", lambda: str(fresh))
+    assert native.library()[0]
+    assert not list(open_to_all.iterdir())

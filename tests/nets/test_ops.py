@@ -19,9 +19,8 @@ SIZES = st.tuples(st.integers(1, 70), st.integers(1, 9).map(lambda n: 8 * n))
 
 @pytest.fixture(params=[True, False], ids=["kernels", "torch"], autouse=True)
 def either(request: pytest.FixtureRequest) -> Iterator[None]:
-    native.use(request.param)
-    yield
-    native.use(True)
+    with native.using(request.param):
+        yield
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -101,3 +100,19 @@ def test_loss_over_a_vocabulary(dtype: torch.dtype, close: float, size: tuple[in
             lambda x, w, b: F.cross_entropy(x @ w.T + b, target, reduction="none"),
             x, weight, bias, close=close,
         )  # fmt: skip
+
+
+def test_what_the_kernels_do_not_take_goes_to_torch() -> None:
+    """Mixed precisions, parameters that are no fp32, transposed memory: right, or refused; never read past its end."""
+    x, a = noise(6, 16).detach(), noise(6, 16, seed=1).detach()
+    weight = noise(16, seed=2).detach()
+    for one, two, w in (
+        (x, a.bfloat16(), weight),
+        (x.double(), a.double(), weight.double()),
+        (x.T.contiguous().T, a, weight),
+    ):
+        found = ops.add_norm(one, two, w, None, 1e-5)[1].float()
+        expected = F.layer_norm(x + a, (16,), weight, None, 1e-5)
+        torch.testing.assert_close(found, expected, atol=3e-2, rtol=3e-2)
+    with pytest.raises(IndexError):
+        ops.choice_nll(x, noise(5, 16).detach(), torch.zeros(5), torch.tensor([0, 1, 2, 3, 4, -100]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.errors import RecipeError, RunError
@@ -51,6 +51,17 @@ def test_orthogonal_makes_singular_values_of_one(shape: tuple[int, ...]) -> None
     values = torch.linalg.svdvals(turned)
     assert values.min() > 0.3
     assert values.max() < 1.4
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=8, max_size=8))
+@settings(deadline=None, max_examples=60)
+def test_orthogonal_never_explodes_in_bf16(values: list[float]) -> None:
+    """Rounding lifts some singular values over the edge of a polynomial's range: the next one must bear that."""
+    noise = torch.Generator().manual_seed(0)
+    left, right = (torch.linalg.qr(torch.randn(n, n, generator=noise)).Q for n in (8, 24))
+    made = left @ torch.diag(torch.tensor([1.0, 0.376, 0.75, *values[:5]])) @ right[:8]
+    turned = orthogonal(made[None].to(torch.bfloat16)).float()
+    assert torch.linalg.svdvals(turned).max() < 1.5
 
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=20), st.integers(5, 40), st.integers(0, 4))

@@ -2,7 +2,7 @@
 
 In: strings. Out: token ids, and what follows from an id alone: its bytes, whether it begins a word. Any string comes
 back exactly, and special strings in data ("[MASK]") are ordinary text: only framing puts the special ids in. A checkpoint
-of others may bring a WordPiece instead (BERT's): its pieces come back without the case, accents and spaces it dropped.
+of others may bring a WordPiece instead (BERT's), or normalise: what it drops (case, accents, spaces) doesn't come back.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
         """From a tokenizer.json, or a folder that holds one."""
-        rows = _rows(path) if path.is_dir() else 0
-        path = path / "tokenizer.json" if path.is_dir() else path
+        folder = path if path.is_dir() else None
+        path = path / "tokenizer.json" if folder else path
         if not path.is_file():
             raise ModelError(f"{path}: no tokeniser there; a tokenizer.json is needed")
         try:
-            made = cls(Tokenizer.from_file(str(path)), rows)
+            made = cls(Tokenizer.from_file(str(path)), _rows(folder) if folder else 0)
             if not made.marker and any(made.text(made.ids([probe])[0]) != probe for probe in _PROBES):
                 raise ModelError("not byte-level: text doesn't come back from it exactly; use a byte-level BPE, or none")
             return made

@@ -7,6 +7,7 @@ old merges; WordPiece, which takes the longest entry that fits, is given the wor
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from tokenizers import Tokenizer
 
 from maskwright.errors import RecipeError
 
+Pair = tuple[str, str]
 LEAST = 3
 """times that a word or pair must occur"""
 MOST_WORDS = 200_000
@@ -32,8 +34,16 @@ def extended(tokenizer: Tokenizer, texts: Iterable[str], count: int, first: int)
         raise RecipeError(f"--extend-vocab: the tokeniser is a {kind}; only BPE and WordPiece can be extended")
     counts = _counted(tokenizer, texts)
     pieces = {word: [t.value for t in tokenizer.model.tokenize(word)] for word, _ in counts.most_common(MOST_WORDS)}
+    # A token that was added behind the vocabulary is numbered anew on loading, by the vocabulary's size: name it there.
+    for added in spec["added_tokens"]:
+        spec["model"]["vocab"].setdefault(added["content"], added["id"])
     learn(spec["model"], pieces, counts, count, first)
-    return Tokenizer.from_str(json.dumps(spec, ensure_ascii=False))
+    made = Tokenizer.from_str(json.dumps(spec, ensure_ascii=False))
+    now = made.get_vocab(with_added_tokens=True)
+    moved = [token for token, i in tokenizer.get_vocab(with_added_tokens=True).items() if now.get(token) != i]
+    if moved:
+        raise RecipeError(f"--extend-vocab: the tokeniser can't be extended: {moved[0]!r} would change its number")
+    return made
 
 
 def _counted(tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[str]:
@@ -59,30 +69,39 @@ def _words(model: dict[str, Any], pieces: dict[str, list[str]], counts: Counter[
 
 def _merges(model: dict[str, Any], pieces: dict[str, list[str]], counts: Counter[str], count: int, first: int) -> None:
     joined = bool(model["merges"]) and isinstance(model["merges"][0], str)
-    pairs: Counter[tuple[str, str]] = Counter()
-    where: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    pairs: Counter[Pair] = Counter()
+    where: defaultdict[Pair, set[str]] = defaultdict(set)
 
-    def tally(word: str, sign: int) -> None:
+    def tally(word: str, sign: int) -> set[Pair]:
         for pair in pairwise(pieces[word]):
             pairs[pair] += sign * counts[word]
             where[pair].add(word)
+        return set(pairwise(pieces[word]))
 
     for word in pieces:
         tally(word, 1)
+    queue = [(-times, pair) for pair, times in pairs.items()]
+    heapq.heapify(queue)
     made = 0
-    while made < count and pairs:
-        (left, right), times = max(pairs.items(), key=lambda item: (item[1], item[0]))
-        if times < LEAST:
+    while made < count and queue:
+        times, pair = heapq.heappop(queue)
+        if -times != pairs[pair]:  # counted anew since it was put there
+            continue
+        if -times < LEAST:
             break
+        left, right = pair
         model["merges"].append(f"{left} {right}" if joined else [left, right])
         if left + right not in model["vocab"]:
             model["vocab"][left + right] = first + made
             made += 1
-        for word in where.pop((left, right)):
-            tally(word, -1)
+        changed: set[Pair] = set()
+        for word in sorted(where.pop(pair)):
+            changed |= tally(word, -1)
             pieces[word] = _merged(pieces[word], left, right)
-            tally(word, 1)
-        del pairs[left, right]
+            changed |= tally(word, 1)
+        for other in changed:
+            if pairs[other] >= LEAST:
+                heapq.heappush(queue, (-pairs[other], other))
 
 
 def _merged(parts: list[str], left: str, right: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Text: records are strings, tokens are byte-level BPE, a token's value is one of V ids.
+"""Text: records are strings, tokens are byte-level BPE (or what a checkpoint brings), a token's value is one of V ids.
 
 In: strings, and queries with blanks (`{mask}` one token, `{mask*}` one to eight, `{{mask}}` the literal). Out: tokens,
 and text again; what no blank touches comes back byte for byte. The net that it asks for is ModernBERT, so that other
@@ -282,10 +282,11 @@ class Text:
         template: _Template = asked.template
         out, done = [], 0
         for blank, slots in zip(template.blanks, template.slots, strict=True):
+            out.append(_literal(template.text[done : blank.first]))
             filled = self.vocabulary.text(tokens.values["id"][slots])
-            if self.vocabulary.marker and not blank.spaced and not template.text[: blank.first][-1:].isalnum():
+            if self.vocabulary.marker and not blank.spaced and not "".join(out)[-1:].isalnum():
                 filled = filled.removeprefix(" ")  # a WordPiece doesn't say whether a space stood before a word
-            out += [_literal(template.text[done : blank.first]), filled]
+            out.append(filled)
             done = blank.last
         return "".join(out) + _literal(template.text[done:])
 
@@ -316,7 +317,7 @@ class Text:
             table.copy_(vectors * table.shape[1] ** -0.5)
 
     def checkpoint(self, folder: Path) -> NetConfig:
-        return families.read(folder)[0]
+        return families.read_config(folder)[0]
 
     def adopt(self, net: Any, folder: Path) -> bool:
         """New words begin as the mean of their old pieces."""
@@ -331,7 +332,12 @@ class Text:
                     table = weights[name]
                     more = [table[own].mean(0) if own else table.mean(0) for own in pieces]
                     weights[name] = torch.cat((table, torch.stack(more)))
-        missing, unexpected = net.load_state_dict(weights, strict=False)
+        try:
+            missing, unexpected = net.load_state_dict(weights, strict=False)
+        except RuntimeError as error:  # sizes
+            raise ModelError(
+                f"{folder}: its weights don't fit its config.json: {str(error).splitlines()[-1].strip()}"
+            ) from None
         if unexpected or any(not name.startswith("head.") for name in missing):
             raise ModelError(f"{folder}: its weights don't fit its config.json: {', '.join([*unexpected, *missing][:3])}")
         return not missing

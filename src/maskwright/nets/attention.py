@@ -1,9 +1,9 @@
 """Self-attention inside each record of a ragged batch, global or within a window.
 
 In: queries, keys and values of a flat batch; a `Layout`. Out: what each token has gathered from its own record.
-How records are laid out for the chip is decided here and nowhere else: short ones share rows of a few fixed lengths
-(first fit, longest first), so that plain batched products serve all of them. On CPUs these were measured to be several
-times faster, backward above all, than torch's fused attention at the lengths that occur here (LOG.md).
+Where the kernels of `native` are at hand they read records that are short, or whose layers are local, one by one as they
+stand. Other records share rows of a few fixed lengths (first fit, longest first), so that plain batched products serve all
+of them: torch's fused attention was measured to be several times slower on CPUs, backward above all (LOG.md).
 
 No token attends across records, and unused slots see only each other, so no output depends on another record.
 """
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from maskwright.nets import native
 from maskwright.nets.positions import rotate
@@ -190,6 +191,7 @@ class _Short(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         qkv, bounds, *turn = ctx.saved_tensors
         dqkv = torch.empty_like(qkv)

@@ -1,5 +1,5 @@
-"""The ragged encoder: pre-norm transformer layers with rotary positions and GeGLU, the shape of ModernBERT
-(Warner et al., 2024, section 2.1), and the masked net that stands on it.
+"""The ragged encoder: pre-norm transformer layers with rotary positions and GeGLU, the shape of ModernBERT (Warner et al.,
+2024, section 2.1), or post-norm ones with learned positions, that of BERT; and the masked net that stands on it.
 
 In: a `Batch`, what is hidden of it, where to predict. Out: a `Distribution` at those positions, or the final states.
 Input layer and head are a modality's; nothing here knows which. Parameters are named as ModernBERT names them, so that
@@ -60,6 +60,8 @@ class NetConfig:
             raise RecipeError("net.width, layers, heads, ff and global_every must be at least 1, net.length at least 8")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise RecipeError(f"net.width {self.width} must be an even multiple of net.heads {self.heads}")
+        if self.window < 2:
+            raise RecipeError("net.window must be at least 2; net.global_every = 1 lets every layer read the whole record")
         for name, choices in (("norm", ("pre", "post")), ("mlp", ("geglu", "gelu"))):
             if getattr(self, name) not in choices:
                 raise RecipeError(f"net.{name} = {getattr(self, name)!r}: choose {' or '.join(choices)}")

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from maskwright.errors import ModelError
+from maskwright.errors import ModelError, RecipeError
 from maskwright.nets.encoder import NetConfig
 
 Json = dict[str, Any]
@@ -294,22 +294,23 @@ def _renamed(name: str, pairs: list[tuple[re.Pattern[str], str]]) -> str | None:
 # Folders
 
 
-def read(folder: Path) -> tuple[NetConfig, int, dict[str, Tensor]]:
-    """Shape, vocabulary and fp32 parameters of a checkpoint. Raises ModelError; a pickle is never opened."""
+def read_config(folder: Path) -> tuple[NetConfig, int]:
+    """Shape and vocabulary of a checkpoint. Raises ModelError."""
     try:
-        theirs = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return from_config(_json(folder / "config.json"))
     except FileNotFoundError:
         raise ModelError(f"{folder}: no config.json; name the folder of a {', '.join(FAMILIES)} checkpoint") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ModelError(f"{folder / 'config.json'}: not JSON; take the folder from its origin again") from None
-    try:
-        config, vocabulary = from_config(theirs)
-    except ModelError as error:
+    except (ModelError, RecipeError) as error:
         raise ModelError(f"{folder}: {error}") from None
+
+
+def read(folder: Path) -> tuple[NetConfig, int, dict[str, Tensor]]:
+    """Shape, vocabulary and fp32 parameters of a checkpoint. Raises ModelError; a pickle is never opened."""
+    config, vocabulary = read_config(folder)
     files = [folder / "model.safetensors"]
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        files = [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+        files = [folder / name for name in sorted(set(_json(index).get("weight_map", {}).values()))]
     elif not files[0].is_file():
         pickles = [p.name for p in folder.iterdir() if p.suffix in PICKLES]
         then = f"; {pickles[0]} is a pickle, which can run anything: convert it" if pickles else ""
@@ -322,3 +323,13 @@ def read(folder: Path) -> tuple[NetConfig, int, dict[str, Tensor]]:
         return config, vocabulary, {n: t.float() for n, t in from_theirs(tensors, config).items()}
     except (ModelError, KeyError) as error:
         raise ModelError(f"{folder}: {error}") from None
+
+
+def _json(path: Path) -> Json:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        found = None
+    if not isinstance(found, dict):
+        raise ModelError(f"{path.name}: not a JSON object; take the folder from its origin again")
+    return found

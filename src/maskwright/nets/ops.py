@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from maskwright.nets import native
@@ -23,8 +24,8 @@ FP32_CHUNK = 512
 
 def add_norm(x: Tensor, a: Tensor | None, weight: Tensor, shift: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:
     """(T, W) x + a, or x alone, and its layer norm."""
-    if native.serves(x, *(() if a is None else (a,))):
-        out = _AddNorm.apply(x, a, weight, shift, eps)  # type: ignore[no-untyped-call]
+    if native.serves(x, *(() if a is None else (a,)), with_=(weight, shift)):
+        out = _AddNorm.apply(x, a, weight, shift, float(eps))  # type: ignore[no-untyped-call]
         return (x, out) if a is None else out
     s = x if a is None else x + a
     return s, F.layer_norm(s, weight.shape, weight.to(x.dtype), None if shift is None else shift.to(x.dtype), eps)
@@ -40,14 +41,22 @@ def geglu(u: Tensor) -> Tensor:
 
 def embed_norm(table: Tensor, ids: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
     """(T,) ids -> (T, W) their vectors, normed. Done in fp32: a frequent token's gradient is too long a sum for bf16."""
-    if native.serves(table):
-        return _EmbedNorm.apply(table, ids, weight, eps, dtype)  # type: ignore[no-untyped-call]
+    if dtype in native.PRECISIONS and native.serves(table, with_=(table, weight)):
+        _within(ids, len(table))
+        return _EmbedNorm.apply(table, ids.contiguous(), weight, float(eps), dtype)  # type: ignore[no-untyped-call]
     return F.layer_norm(F.embedding(ids, table), weight.shape, weight, None, eps).to(dtype)
 
 
 def choice_nll(features: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
     """(M,) -log softmax(features @ weight.T + bias)[target] in fp32; the (M, V) logits are never held in fp32."""
-    return _ChoiceNLL.apply(features, weight, bias, target)  # type: ignore[no-untyped-call]
+    _within(target, len(weight))
+    return _ChoiceNLL.apply(features, weight, bias, target.contiguous())  # type: ignore[no-untyped-call]
+
+
+def _within(ids: Tensor, size: int) -> None:
+    """What follows reads memory by these."""
+    if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < size):
+        raise IndexError(f"an id outside 0 to {size - 1}")
 
 
 class _AddNorm(torch.autograd.Function):
@@ -63,6 +72,7 @@ class _AddNorm(torch.autograd.Function):
         return normed if a is None else (s, normed)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         s, stats, weight = ctx.saved_tensors
         (rows, width), parts = s.shape, torch.get_num_threads()
@@ -84,6 +94,7 @@ class _GeGLU(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (u,) = ctx.saved_tensors
         du = torch.empty_like(u)
@@ -102,6 +113,7 @@ class _EmbedNorm(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         table, ids, weight, stats = ctx.saved_tensors
         grad, (rows, width) = grads[0].contiguous(), (len(ids), table.shape[1])
@@ -117,7 +129,7 @@ class _ChoiceNLL(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
         w = weight.to(x.dtype)
         nll, lse = (torch.empty(len(x), dtype=torch.float32, device=x.device) for _ in range(2))
-        ctx.native = native.serves(x, w)
+        ctx.native = native.serves(x, w, with_=(bias,))
         ctx.chunk = CHUNK if ctx.native else FP32_CHUNK
         kept = []
         for start in range(0, len(x), ctx.chunk):
@@ -135,6 +147,7 @@ class _ChoiceNLL(torch.autograd.Function):
         return nll
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, w, bias, target, lse = ctx.saved_tensors
         grad = grads[0].contiguous()

@@ -3,8 +3,9 @@
 In: a net, an `Order` of batches, held-out batches with their floors, a `TrainConfig`, and three callbacks. Out: the net
 as it was at its best look, on disk by way of `keep`. Knows no file formats, no command line, no modality.
 
-Only the clock's hint (`Pace`) depends on time; with the steps given, a run is a pure function of its recipe and data,
-and a run resumed from any checkpoint ends in the same bytes.
+Only the clock's hint (`Pace`) depends on time; with the steps given, a run is a pure function of its recipe and data, and a
+run resumed from any checkpoint ends in the same bytes. On several processes a step is that step, cut in parts, and all of
+this holds within float noise.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ class Loop:
             self._blame(step, loss, out["nll"].float().cpu().numpy(), batch, mask, pieces.record)
         self.optimiser.step(rate(self.config, step))
         state = self.state
-        state.step, state.tokens = step + 1, state.tokens + int(self.processes.total(len(batch)))
+        state.step, state.tokens = step + 1, state.tokens + int(self.processes.total(len(batch) if mask.weight.any() else 0))
         state.seconds += time.perf_counter() - started
         if time.monotonic() - self._spoke >= LINE_EVERY / 2 or state.step == 1:
             self._say(loss)

@@ -17,10 +17,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
+from maskwright.errors import RecipeError
 from maskwright.nets.encoder import MaskedNet
 from maskwright.objective import masked_loss
 from maskwright.tokens import Array, Batch, Mask
@@ -46,6 +48,10 @@ class Processes:
     def joined(cls, shard: bool) -> Processes:
         """This process among those that torchrun started, or alone."""
         count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1 and shard:
+            raise RecipeError(
+                "--shard: there is one process only; start several with torchrun --nproc-per-node 2 -m maskwright …"
+            )
         if count == 1:
             return cls()
         if not dist.is_initialized():
@@ -85,9 +91,12 @@ class Processes:
     def objective(self, net: MaskedNet) -> nn.Module:
         """What the loop calls with (batch, mask, total weight of all parts)."""
         if self.sharded:
+            for tensor in net.state_dict().values():  # as DDP does: what each made by itself may differ by rounding
+                dist.broadcast(tensor, 0)
+            mesh = init_device_mesh(net.device.type, (self.count,))
             for layer in net.encoder.layers:
-                fully_shard(layer)
-            fully_shard(net)
+                fully_shard(layer, mesh=mesh)
+            fully_shard(net, mesh=mesh)
         whole = _Objective(net, self.count)
         return DistributedDataParallel(whole) if self.count > 1 and not self.sharded else whole
 

@@ -11,8 +11,11 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,62 +25,79 @@ from torch import Tensor
 SOURCE = Path(__file__).with_name("kernels.cpp")
 # Nothing that lets the compiler assume away a NaN, or reorder a sum that no pragma frees.
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
+CHIPS = {"AVX512": ("-march=native",), "AVX2": ("-mavx2", "-mfma", "-mf16c", "-mbmi2")}
 COMPILERS = ("c++", "g++", "clang++")
-_SUFFIX = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 
 
 class _Switch:
     on = True
 
 
-def use(on: bool) -> None:
-    """Whether this process calls the kernels where it has them."""
-    _Switch.on = on
+@contextmanager
+def using(on: bool) -> Iterator[None]:
+    """Whether this process calls the kernels where it has them, for a while."""
+    before, _Switch.on = _Switch.on, on
+    try:
+        yield
+    finally:
+        _Switch.on = before
 
 
-def serves(*tensors: Tensor) -> bool:
-    """Whether the kernels take these activations: dense ones on a CPU, in a precision they know."""
-    return (
-        _Switch.on
-        and all(t.device.type == "cpu" and t.dtype in _SUFFIX and t.is_contiguous() for t in tensors)
-        and library()[0] is not None
-    )
+def serves(*activations: Tensor, with_: Sequence[Tensor | None] = ()) -> bool:
+    """Whether the kernels take these activations (dense, on a CPU, all in one precision that they know) with these
+    parameters (dense, fp32)."""
+    alike = all(t.dtype == activations[0].dtype and _plain(t) for t in activations)
+    whole = all(t is None or (t.dtype == torch.float32 and _plain(t)) for t in with_)
+    return _Switch.on and alike and activations[0].dtype in PRECISIONS and whole and library()[0] is not None
+
+
+def _plain(tensor: Tensor) -> bool:
+    return tensor.device.type == "cpu" and tensor.is_contiguous()
 
 
 @lru_cache(maxsize=1)
 def library() -> tuple[ctypes.CDLL | None, str]:
     """The kernels, and the name of their build; or None, and why there are none."""
-    compiler = next((found for name in (os.environ.get("CXX"), *COMPILERS) if name and (found := shutil.which(name))), None)
-    if compiler is None:
-        return None, "no C++ compiler (install g++ or clang++)"
+    compilers = [found for name in (os.environ.get("CXX"), *COMPILERS) if name and (found := shutil.which(name))]
+    why = "no C++ compiler (install g++ or clang++)"
+    for compiler in dict.fromkeys(compilers):
+        try:
+            return _loaded(compiler)
+        except subprocess.CalledProcessError as error:
+            said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+            why = f"{compiler} could not build the kernels: {said[-1] if said else error}"
+        except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+            why = f"the kernels could not be built: {error}"
+    return None, why
+
+
+def _loaded(compiler: str) -> tuple[ctypes.CDLL, str]:
     # The chip as torch sees it, so that what limits torch limits these too.
-    wide = {"AVX512": "-march=native", "AVX2": "-march=x86-64-v3"}.get(torch.backends.cpu.get_cpu_capability())
-    flags = (*FLAGS, wide or "-mcpu=native") if wide or platform.machine() == "aarch64" else FLAGS
+    chip = CHIPS.get(torch.backends.cpu.get_cpu_capability(), ())
+    flags = (*FLAGS, *(("-mcpu=native",) if platform.machine() in ("aarch64", "arm64") else chip))
+    version = subprocess.run([compiler, "--version"], capture_output=True, timeout=20, check=True).stdout
+    name = hashlib.sha256(b"\0".join((SOURCE.read_bytes(), version, " ".join(flags).encode(), _chip()))).hexdigest()[:16]
     try:
-        version = subprocess.run([compiler, "--version"], capture_output=True, timeout=20, check=True).stdout
-        name = hashlib.sha256(b"\0".join((SOURCE.read_bytes(), version, " ".join(flags).encode(), _chip()))).hexdigest()[:16]
-        for folder in (_cache(), Path(tempfile.gettempdir()) / f"maskwright-{os.getuid() if hasattr(os, 'getuid') else 0}"):
-            try:
-                return ctypes.CDLL(str(_built(folder, name, compiler, flags))), name
-            except OSError as error:
-                why = f"no place to keep the kernels: {error}"
-        return None, why
-    except subprocess.CalledProcessError as error:
-        said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
-        return None, f"{compiler} could not build the kernels: {said[-1] if said else error}"
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return None, f"the kernels could not be built: {error}"
+        return ctypes.CDLL(str(_built(_cache(), name, compiler, flags))), name
+    except OSError:
+        user = os.getuid() if hasattr(os, "getuid") else 0
+        return ctypes.CDLL(str(_built(Path(tempfile.gettempdir()) / f"maskwright-{user}", name, compiler, flags))), name
 
 
 def _built(folder: Path, name: str, compiler: str, flags: tuple[str, ...]) -> Path:
     path = folder / f"kernels-{name}.so"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to somebody else")  # whose library would run as us
+    if hasattr(os, "getuid"):  # a library that others could put there would run as us
+        for made in (folder, path):
+            there = made.lstat() if os.path.lexists(made) else None
+            if there and (there.st_uid != os.getuid() or there.st_mode & 0o022 or stat.S_ISLNK(there.st_mode)):
+                raise PermissionError(f"{made} is a link, or others may write there")
     if not path.is_file():
-        with tempfile.TemporaryDirectory(dir=folder) as made:
-            fresh = Path(made) / path.name
+        with tempfile.TemporaryDirectory(dir=folder) as made_in:
+            fresh = Path(made_in) / path.name
             subprocess.run([compiler, *flags, str(SOURCE), "-o", str(fresh)], capture_output=True, timeout=300, check=True)
+            fresh.chmod(0o700)
             os.replace(fresh, path)
     return path
 
@@ -107,4 +127,4 @@ def call(name: str, like: Tensor, *arguments: Tensor | int | float | None) -> No
             passed.append(ctypes.c_void_p(argument.data_ptr()))
         else:
             passed.append(ctypes.c_float(argument) if isinstance(argument, float) else ctypes.c_int64(argument))
-    getattr(kernels, f"{name}_{_SUFFIX[like.dtype]}")(*passed, ctypes.c_int(torch.get_num_threads()))
+    getattr(kernels, f"{name}_{PRECISIONS[like.dtype]}")(*passed, ctypes.c_int(torch.get_num_threads()))

@@ -463,7 +463,7 @@ inline void transpose(const float *from, float *to, int64_t n, int64_t depth, in
 
 // A block of queries and the keys that it may read, both counted from the record's first token.
 struct Block {
-    int64_t begin, end, first, last, padded;  // padded: keys, up to whole vectors; what is beyond `last` is never read
+    int64_t begin, end, first, last, padded;  // padded: keys, up to whole vectors; scores beyond `last` become 0
 };
 
 constexpr int64_t QUERIES = 60;
