@@ -80,11 +80,12 @@ def part(data: Path, work: Path, name: str, budget: str) -> Corpus:
     return corpus
 
 
-def model(corpus: Corpus) -> mw.Model:
+def model(corpus: Corpus, settings: Sequence[str] = ()) -> mw.Model:
     """The model of a corpus, trained by the command when it isn't there yet; its wall time is kept beside it."""
     if not corpus.seconds.exists():
         command = [sys.executable, "-m", "maskwright", "train", corpus.train, "--out", corpus.model, "--field", "text",
                    "--budget", corpus.budget, "--group", corpus.group]  # fmt: skip
+        command += [word for setting in settings for word in ("--set", setting)]
         begun = time.monotonic()
         subprocess.run(command, check=True)
         corpus.seconds.write_text(str(time.monotonic() - begun))

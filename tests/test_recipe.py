@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskwright.asked import asked
 from maskwright.errors import RecipeError
-from maskwright.plan import Length, completed, schedule, seconds, shape
+from maskwright.modalities import Modality, modality
+from maskwright.nets.encoder import NetConfig
+from maskwright.plan import LAPTOP, Choice, Length, choose, nets, reach, schedule, seconds
 from maskwright.recipe import DataConfig, Recipe, keys, parsed
+from maskwright.training.costs import Speed
+from maskwright.training.schedule import TrainConfig
 
 
 @given(st.text(max_size=20), st.integers(1, 10**6), st.floats(1e-6, 1.0))
@@ -41,12 +46,20 @@ def test_settings_of_a_section_are_taken_together() -> None:
 
 
 def test_a_width_alone_brings_heads_that_divide_it() -> None:
-    assert completed({"net.width": 320}) == {"net.width": 320, "net.heads": 5, "net.ff": 480}
-    assert completed({"net.width": 96, "net.heads": 3}) == {"net.width": 96, "net.heads": 3, "net.ff": 144}
+    (net,) = nets({"net.width": 320}, 128)
+    assert (net.width, net.heads, net.ff, net.length) == (320, 5, 480, 128)
+    (net,) = nets({"net.width": 96, "net.heads": 3, "net.length": 64}, 128)
+    assert (net.heads, net.ff, net.length) == (3, 144, 64)
     for width in range(8, 1200, 2):
-        heads = completed({"net.width": width})["net.heads"]
-        assert width % heads == 0
-        assert (width // heads) % 2 == 0
+        (net,) = nets({"net.width": width}, 128)
+        assert width % net.heads == 0
+        assert (width // net.heads) % 2 == 0
+
+
+def test_heads_alone_leave_the_widths_that_they_divide() -> None:
+    assert {net.width for net in nets({"net.heads": 5}, 128)} == {320, 640}
+    with pytest.raises(RecipeError, match="even multiple"):
+        nets({"net.heads": 7}, 128)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +68,7 @@ def test_a_width_alone_brings_heads_that_divide_it() -> None:
 )  # fmt: skip
 def test_values_out_of_range_are_named(setting: str) -> None:
     with pytest.raises(RecipeError, match=setting.split(".")[1].split("=")[0]):
-        Recipe().with_values(completed(parsed([setting])))
+        asked({"init": None}, [setting], {"budget": None, "steps": None, "tokens": None})
 
 
 def test_a_recipe_of_another_version_is_named(tmp_path: Path) -> None:
@@ -75,18 +88,44 @@ def test_budgets_that_make_no_sense(budget: str) -> None:
         seconds(budget)
 
 
-def test_more_time_never_buys_a_smaller_net() -> None:
-    records = np.full(10_000, 60)
-    widths = []
-    for budget in (30, 120, 600, 3600, 36000):
-        net, config = shape(Length(float(budget)), records, 2)
-        widths.append(net.width * net.layers)
-        assert schedule(Length(float(budget)), net, config).look_every >= 1
-    assert widths == sorted(widths)
+@pytest.fixture(scope="module")
+def text(folder: Path) -> Modality:
+    made = modality("text")
+    made.load(folder)
+    return made
 
 
-def test_steps_and_tokens_ask_no_clock() -> None:
-    records = np.full(10_000, 60)
-    net, config = shape(Length(steps=500), records, 2)
-    assert schedule(Length(steps=500), net, config).steps == 500
-    assert schedule(Length(tokens=10 * config.batch_tokens), net, config).steps == 10
+RECORDS = np.full(10_000, 60)
+SLOW, FAST = Speed(0.05e12, 130e-9), Speed(1e15, 1e-12)
+
+
+def chosen(text: Modality, length: Length, speed: Speed = LAPTOP) -> Choice:
+    return choose(length, nets({}, reach(length, RECORDS, 2)), text, RECORDS, lambda likely: speed)
+
+
+def test_more_time_and_faster_machines_never_buy_a_smaller_net(text: Modality) -> None:
+    budgets = (15, 30, 120, 600, 3600, 36000, 360000)
+    for speed in (SLOW, LAPTOP, FAST):
+        found = [chosen(text, Length(float(budget)), speed) for budget in budgets]
+        widths = [choice.net.width for choice in found]
+        assert widths == sorted(widths)
+        losses = [choice.loss for choice in found]
+        assert losses == sorted(losses, reverse=True)
+        assert all(schedule(Length(1.0), choice, TrainConfig()).look_every >= 1 for choice in found)
+    for budget in budgets:
+        slow, laptop, fast = (chosen(text, Length(float(budget)), speed) for speed in (SLOW, LAPTOP, FAST))
+        assert slow.net.width <= laptop.net.width <= fast.net.width
+        assert slow.tokens < laptop.tokens < fast.tokens
+
+
+def test_steps_and_tokens_ask_no_clock(text: Modality) -> None:
+    length = Length(steps=500)
+    nothing: list[NetConfig] = nets({}, reach(length, RECORDS, 2))
+
+    def probe(likely: Choice) -> Speed:
+        raise AssertionError("a clock was asked")
+
+    choice = choose(length, nothing, text, RECORDS, probe)
+    config = TrainConfig(batch_tokens=choice.batch_tokens)
+    assert schedule(length, choice, config).steps == 500
+    assert schedule(Length(tokens=10 * config.batch_tokens), choice, config).steps == 10

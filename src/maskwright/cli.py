@@ -37,6 +37,7 @@ Field = Annotated[Optional[str], typer.Option(help="the field that holds the tex
 Grain = Annotated[Optional[str], typer.Option("--record", help="line, paragraph or file: what a record of plain text is")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster where the chip has it, a little less exact")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one")]
 Bad = Annotated[str, typer.Option("--on-bad", help="stop or skip at what can't be read")]
 
 
@@ -71,6 +72,7 @@ def train(
     extend_vocab: Annotated[Optional[int], typer.Option(help="new words for its tokeniser, from DATA")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was stopped or killed")] = False,
     set_: Annotated[Optional[list[str]], typer.Option("--set", metavar="K=V", help="one key of the recipe")] = None,
+    device: Annotated[Optional[str], typer.Option(help="cpu, cuda, or auto: cuda where there is one [auto]")] = None,
     shard: Annotated[bool, typer.Option("--shard", help="under torchrun: share out the parameters too (FSDP2)")] = False,
     on_bad: Annotated[Optional[str], typer.Option("--on-bad", help="stop or skip at what can't be read [stop]")] = None,
 ) -> None:
@@ -83,7 +85,7 @@ def train(
         model = run(
             data or None, out=out, budget=budget, steps=steps, tokens=tokens, field=field, group=group,
             held_out=held_out, record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab,
-            resume=resume, on_bad=on_bad, settings=set_ or (), shard=shard, watch=watch,
+            resume=resume, on_bad=on_bad, settings=set_ or (), device=device, shard=shard, watch=watch,
         )  # fmt: skip
     from maskwright.show import trained
 
@@ -101,16 +103,16 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """What would be trained on DATA, and what half and double the budget would bring."""
-    from maskwright.plan import outlook
+    from maskwright.outlook import outlook
     from maskwright.records.read import Source
-    from maskwright.show import table
+    from maskwright.show import planned
 
     rows = outlook(Source(paths=tuple(data), field=field, grain=record), budget)
     if as_json:
         for row in rows:
             print(json.dumps(row))
     else:
-        print("\n".join(table(rows)))
+        print("\n".join(planned(rows)))
 
 
 @app.command()
@@ -127,6 +129,7 @@ def fill(
     record: Grain = None,
     on_bad: Bad = "skip",
     precision: Precision = "float32",
+    device: Device = "auto",
     out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file")] = None,
     as_json: Json = False,
 ) -> None:
@@ -134,7 +137,7 @@ def fill(
     from maskwright import show
 
     wanted = targets.split(",") if targets is not None else None
-    loaded = maskwright.load(model, precision)
+    loaded = maskwright.load(model, precision, device)
 
     def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
         found = loaded.fill(list(records), top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage)
@@ -162,6 +165,7 @@ def score(
     record: Grain = None,
     on_bad: Bad = "skip",
     precision: Precision = "float32",
+    device: Device = "auto",
     out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file")] = None,
     as_json: Json = False,
 ) -> None:
@@ -170,7 +174,7 @@ def score(
 
     if passes != "all" and not (passes.isascii() and passes.isdigit() and int(passes)):
         raise QueryError(f"--passes {passes}: give a whole number above 0, or all")
-    loaded = maskwright.load(model, precision)
+    loaded = maskwright.load(model, precision, device)
     count: int | str = passes if passes == "all" else int(passes)
     _bulk(
         text, (field, record, on_bad), lambda records: [asdict(s) for s in loaded.score(list(records), count)],
@@ -186,13 +190,14 @@ def embed(
     record: Grain = None,
     on_bad: Bad = "skip",
     precision: Precision = "float32",
+    device: Device = "auto",
     out: Annotated[Optional[str], typer.Option(help="a .parquet, .jsonl or .npy file (with a jsonl of ids)")] = None,
     as_json: Json = False,
 ) -> None:
     """A vector of unit length for each text."""
     from maskwright import show
 
-    loaded = maskwright.load(model, precision)
+    loaded = maskwright.load(model, precision, device)
     _bulk(
         text, (field, record, on_bad), lambda records: [{"embedding": v.tolist()} for v in loaded.embed(list(records))],
         out, as_json, show.embedded, show.EMBED_SCHEMA, matrix="embedding",

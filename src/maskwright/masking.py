@@ -25,12 +25,12 @@ SCHEDULES = ("fixed", "falling", "uniform")
 class MaskConfig:
     kind: str = "random"
     """random: token by token; unit: whole words (patches, cells); box: spans (blocks in a picture)"""
-    rate: float = 0.3
+    rate: float = 0.4
     """the share of a record's tokens that is hidden"""
     schedule: str = "falling"
     """fixed; falling: from `rate` to `rate_end` as the learning rate decays; uniform: a rate a record, from .02 to .98,
     which makes the model a generative one (it is then a masked diffusion model: Sahoo et al., 2024)"""
-    rate_end: float = 0.15
+    rate_end: float = 0.25
     box_mean: float = 3.0
     """mean side of a box, in positions; geometric (SpanBERT, Joshi et al., 2020, section 3.1)"""
 

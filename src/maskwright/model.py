@@ -24,6 +24,7 @@ from maskwright.infer.reader import Question, Reader
 from maskwright.infer.score import score
 from maskwright.infer.windows import around, windows
 from maskwright.modalities.base import Asked, Modality
+from maskwright.nets import machine
 from maskwright.nets.encoder import MaskedNet
 from maskwright.records.read import Record, records_of
 from maskwright.tokens import Array, Tokens
@@ -360,14 +361,18 @@ def _groups(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         yield records[start:]
 
 
-def load(path: str | os.PathLike[str], precision: str = "float32") -> Model:
+def load(path: str | os.PathLike[str], precision: str = "float32", device: str = "auto") -> Model:
     """The model in a folder that `train` wrote, or a checkpoint of Hugging Face's. Raises ModelError.
+
+    `device` is cpu, cuda, or auto (cuda where there is one).
 
     `precision` "bfloat16" answers faster where the chip multiplies it faster, and moves a vector's direction by about a
     thousandth and a probability by about a hundredth of itself.
     """
     if precision not in PRECISIONS:
         raise QueryError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    place = machine.device(device)
     net, modality, about = folder.read(Path(path))
     net.dtype = getattr(torch, precision)
+    net.to(place)
     return Model(net, modality, about)

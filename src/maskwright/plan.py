@@ -1,49 +1,43 @@
 """What a budget buys: the size of the net, the batch and the number of steps, from the speed of this machine.
 
-In: a budget and the size of the corpus. Out: the recipe's `net` and `train` filled in. Speed is measured, once, on the
-net that would be trained. Only a budget ever asks a clock: here, in the loop's `Pace`, and for calibration's size.
+In: how long a run shall be, its corpus, a way to time a step. Out: a `Choice`, and the recipe's `net` and `train` with it.
+Of every size it counts how many tokens the time buys (`training/costs.py`) and what the net would learn from them
+(`training/scaling.py`). Only a budget ever asks a clock: here, in the loop's `Pace`, and for calibration's size.
 """
 
 from __future__ import annotations
 
+import math
 import re
-import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
-from maskwright import modalities
 from maskwright.errors import RecipeError
+from maskwright.modalities.base import Modality
 from maskwright.nets.encoder import NetConfig
-from maskwright.records.read import Record, Source, read
 from maskwright.tokens import Array
+from maskwright.training import scaling
+from maskwright.training.costs import Speed, Work
 from maskwright.training.schedule import TrainConfig
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-DECAY_SHARE = 0.5
+DECAY_SHARE = 0.3
 """of a run's time, in which the learning rate falls"""
 FINISH_SHARE = 0.1
 """of a budget, put aside for calibration and the last files"""
-TYPICAL_STEP, TYPICAL_SPEED, TYPICAL_SHARE = 0.1, 20_000.0, 0.4
-"""seconds a step, tokens a second, share of the matrix rate: guesses where nothing was measured yet"""
+LAPTOP, LAPTOP_TOKENS = Speed(0.4e12, 16e-9), 20_000.0
+"""a machine, and its tokens a second: for runs that ask no clock, and to guess which step is worth timing"""
 CONTINUED_LR = 5e-4
 """the highest learning rate of a run that goes on from a checkpoint"""
 OPEN = 1_000_000_000
 """steps of a run whose end the clock has still to settle"""
-LADDER = (
-    # seconds of training from which a size pays, on a machine of 0.4 TFLOP/s; width, layers, heads, ff, batch tokens
-    (0, 128, 3, 2, 192, 1024),
-    (40, 128, 4, 2, 192, 2048),
-    (300, 192, 4, 3, 288, 2048),
-    (1500, 256, 6, 4, 384, 4096),
-    (5400, 384, 8, 6, 576, 8192),
-    (14400, 512, 12, 8, 768, 16384),
-    (86400, 768, 16, 12, 1152, 32768),
-)
+WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
+REACH = (128, 256)
+"""the longest piece of a record: in runs below `LONG_READING` seconds, and above"""
+LONG_READING = 300
 
 
 def seconds(budget: str) -> float:
@@ -68,91 +62,98 @@ class Length:
 
     @property
     def worth(self) -> float:
-        """Seconds of training on a machine of 0.4 TFLOP/s; no clock decides where steps or tokens are given."""
+        """Seconds of training: of this machine, or of a laptop where steps or tokens are given and no clock is asked."""
         if self.seconds is not None:
-            return self.seconds * (1 - FINISH_SHARE) * matrix_rate(dtype()) / 0.4e12
-        return self.steps * TYPICAL_STEP if self.steps else (self.tokens or 0) / TYPICAL_SPEED
+            return self.seconds * (1 - FINISH_SHARE)
+        return (self.tokens or (self.steps or 0) * scaling.BATCHES[0]) / LAPTOP_TOKENS
+
+    def counted(self, batch_tokens: int) -> int | None:
+        """How many steps were asked for; None where the clock decides, or nothing was asked."""
+        return self.steps or (max(self.tokens // batch_tokens, 1) if self.tokens else None)
 
 
-def shape(length: Length, records: Array, frame: int) -> tuple[NetConfig, TrainConfig]:
-    """Net and batch for a run of this length on training records of so many tokens each (R,)."""
-    worth = length.worth
-    _, width, layers, heads, ff, batch = [rung for rung in LADDER if rung[0] <= worth][-1]
-    most, reach = 128 if worth < 300 else 256, 32
-    while reach < min(int(np.quantile(records, 0.99)) + frame, most):
-        reach *= 2
-    net = NetConfig(width=width, layers=layers, heads=heads, ff=ff, length=reach)
-    batch = max(min(batch, int(records.sum()) // 4), 256)
-    look = int(min(max(worth * 100, 8_000), 60_000))
-    return net, TrainConfig(batch_tokens=batch, look_tokens=look)
+@dataclass(frozen=True)
+class Choice:
+    net: NetConfig
+    batch_tokens: int
+    work: Work
+    tokens: float
+    """that it will be trained on, about"""
+    loss: float
+    """what is expected: held-out bits as a share of those that counting needs"""
 
 
-def completed(given: dict[str, Any]) -> dict[str, Any]:
-    """Settings with what follows from a width that is given alone: heads of 64 or the next that divide it, and `ff`."""
-    width = given.get("net.width")
-    if not width or width < 1:
-        return given
+def reach(length: Length, records: Array, frame: int) -> int:
+    """The longest piece of a record that is read at once, for training records of so many tokens each (R,)."""
+    most, size = REACH[length.worth >= LONG_READING], 32
+    while size < min(int(np.quantile(records, 0.99)) + frame, most):
+        size *= 2
+    return size
+
+
+def nets(given: Mapping[str, Any], reach: int) -> list[NetConfig]:
+    """What may be chosen from: a shape for each width, with those keys put in that were given."""
+    own = {key.removeprefix("net."): value for key, value in given.items() if key.startswith("net.")}
+    widths = (own["width"],) if "width" in own else WIDTHS
+    found, wrong = [], RecipeError("")
+    for width in widths:
+        try:
+            found.append(replace(NetConfig(length=reach), **_shape(width) | own))
+        except RecipeError as error:  # a number of heads that doesn't go with this width may go with another
+            wrong = error
+    if not found:
+        raise wrong
+    return found
+
+
+def _shape(width: int) -> dict[str, int]:
+    """Layers, heads of 64 dimensions or the next that divide the width, and `ff`."""
     heads = next(h for h in range(max(width // 64, 1), 0, -1) if (width % h == 0 and (width // h) % 2 == 0) or h == 1)
-    return {"net.heads": heads, "net.ff": max(width * 3 // 2, 1)} | given
+    return {"width": width, "layers": max(3, math.ceil(width / 48)), "heads": heads, "ff": max(width * 3 // 2, 1)}
 
 
-def steps(length: Length, config: TrainConfig) -> int | None:
-    """How many were asked for; None where the clock decides, or nothing was asked."""
-    return length.steps or (max(length.tokens // config.batch_tokens, 1) if length.tokens else None)
+def choose(
+    length: Length,
+    nets: Sequence[NetConfig],
+    modality: Modality,
+    records: Array,
+    probe: Callable[[Choice], Speed],
+    *,
+    processes: int = 1,
+    share: float = 1.0,
+) -> Choice:
+    """The net of lowest expected loss, for training records of so many tokens each (R,), which are a `share` of the corpus;
+    `probe` times a step of a likely one."""
+
+    def best(speed: Speed) -> Choice:
+        found = (_expected(length, net, modality, records, speed, processes, share) for net in nets)
+        return min(found, key=lambda choice: choice.loss)
+
+    return best(LAPTOP if length.seconds is None else probe(best(LAPTOP)))
 
 
-def schedule(length: Length, net: NetConfig, config: TrainConfig) -> TrainConfig:
+def _expected(
+    length: Length, net: NetConfig, modality: Modality, records: Array, speed: Speed, processes: int, share: float
+) -> Choice:
+    own = int(records.sum() / share)
+    batch, tokens = scaling.BATCHES[0], 0.0
+    for _ in range(2):  # the batch depends on the tokens, and these a little on the batch
+        work = Work.of(modality, net, batch, records)
+        tokens = length.worth * processes / speed.seconds(work)
+        batch = max(min(scaling.batch(tokens), own // 4), 256)
+    steps = length.counted(batch)
+    tokens = steps * batch if steps else tokens
+    return Choice(net, batch, replace(work, batch_tokens=batch), tokens, scaling.loss(work.matrices, tokens, own))
+
+
+def schedule(length: Length, choice: Choice, config: TrainConfig) -> TrainConfig:
     """Steps, rise, fall and looks. With seconds the end is open: the loop settles it by the clock, before the decay."""
-    given = steps(length, config)
-    if given is not None:
-        count = end = given
-        fall = max(1, round(count * (1 - DECAY_SHARE)))
-    else:
-        matrices = net.layers * (4 * net.width**2 + 3 * net.width * net.ff)
-        flops = 6 * config.batch_tokens * (matrices + 0.3 * 8192 * net.width)
-        count = max(int((length.seconds or 0.0) * matrix_rate(dtype()) * TYPICAL_SHARE / flops), 1)
-        end = fall = OPEN
+    given = length.counted(config.batch_tokens)
+    count = given or max(int(choice.tokens / config.batch_tokens), 1)
+    end, fall = (given, max(1, round(given * (1 - DECAY_SHARE)))) if given else (OPEN, OPEN)
     return replace(config, steps=end, decay_from=fall, warmup=min(max(count // 40, 5), 200), look_every=max(count // 12, 1))
 
 
-def outlook(source: Source, budget: str) -> list[dict[str, Any]]:
-    """A row for half the budget, the budget and double: the net, and how often it would see the data."""
-    modality, _ = modalities.detect(source)
-    sample: list[Record] = []
-    sizes: list[int] = []
-    for record in read(source):
-        sizes.append(modality.size(record))
-        if len(sample) < 2_000:
-            sample.append(record)
-    modality.fit(sample, sum(sizes))
-    cut = np.array([len(next(iter(tokens.values()))) for tokens in modality.tokenise(sample)])
-    total = int(cut.sum() * (sum(sizes) / max(sum(map(modality.size, sample)), 1)))
-    rows = []
-    for share, name in ((0.5, "half"), (1.0, "as asked"), (2.0, "double")):
-        length = Length(seconds(budget) * share)
-        net, config = shape(length, cut, modality.frame_size)
-        count = schedule(length, net, config).look_every * 12
-        rows.append({
-            "budget": name, "seconds": round(seconds(budget) * share), "width": net.width, "layers": net.layers,
-            "heads": net.heads, "ff": net.ff, "length": net.length, "batch_tokens": config.batch_tokens,
-            "steps, about": count, "times the data, about": round(count * config.batch_tokens / max(total, 1), 1),
-        })  # fmt: skip
-    return rows
-
-
-@lru_cache
-def dtype() -> torch.dtype:
-    """What this machine multiplies faster, measured: bf16 only where it is faster by a third."""
-    return torch.bfloat16 if matrix_rate(torch.bfloat16) > 1.33 * matrix_rate(torch.float32) else torch.float32
-
-
-@lru_cache
-def matrix_rate(kind: torch.dtype) -> float:
-    """FLOP/s of a product of the shape that training is made of; the best of a few, since machines are shared."""
-    a, b = torch.ones(2048, 256, dtype=kind), torch.ones(768, 256, dtype=kind)
-    best, deadline = float("inf"), time.monotonic() + 0.15
-    while time.monotonic() < deadline:
-        begun = time.perf_counter()
-        F.linear(a, b)
-        best = min(best, time.perf_counter() - begun)
-    return 2 * 2048 * 256 * 768 / best
+def look_tokens(length: Length) -> int:
+    """Held-out tokens of a look, which takes its share of the time."""
+    return int(min(max(length.worth * 100, 8_000), 60_000))

@@ -19,27 +19,31 @@ import numpy as np
 import torch
 
 from maskwright import card, folder, modalities, plan, rundir
+from maskwright.asked import Asked, asked
 from maskwright.errors import DataError, ModelError, RecipeError, RunError
 from maskwright.files import clear_leftovers, locked
 from maskwright.infer import calibration
 from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
 from maskwright.model import Model, load
-from maskwright.nets import native
+from maskwright.nets import machine, native
 from maskwright.process import Stop, keep_memory, stoppable
-from maskwright.recipe import Recipe, parsed
+from maskwright.recipe import Recipe
 from maskwright.records.read import Source
 from maskwright.records.split import Split, split
 from maskwright.tokens import Tokens
 from maskwright.tokens import split as apart
 from maskwright.training import checkpoint
-from maskwright.training.data import Order, batch_of, cut, held_out_batches
-from maskwright.training.loop import HeldOut, Hooks, Loop, Pace, bits
+from maskwright.training.costs import Speed
+from maskwright.training.data import Order, batch_of, cut
+from maskwright.training.held_out import held_out
+from maskwright.training.loop import Hooks, Loop, Pace
 from maskwright.training.prepare import Prepared, cores, prepare
+from maskwright.training.probe import speed
 from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig
 
-DEFAULT_BUDGET, SLOTS = "10m", 2000
+SLOTS = 2000
 CALIBRATION_SHARE = 0.9
 """of the time that is left after training"""
 
@@ -81,6 +85,7 @@ def train(
     resume: bool = False,
     on_bad: str | None = None,
     settings: Sequence[str] = (),
+    device: str | None = None,
     shard: bool = False,
     watch: Watcher | None = None,
 ) -> Model:
@@ -90,6 +95,7 @@ def train(
     otherwise), or `steps`, or `tokens`. `init` names a checkpoint to go on from, with its own tokeniser, which
     `extend_vocab` gives so many new words. `settings` change single keys of the recipe ("train.lr=3e-4"). With `resume` a
     run that was stopped or killed goes on where its last checkpoint stands; then `data` and the rest may be left out.
+    `device` is cpu, cuda, or auto (cuda where there is one).
 
     Under torchrun the processes share every batch, and with `shard` the parameters too; the first of them reads, writes
     and tells `watch`.
@@ -98,40 +104,19 @@ def train(
     """
     begun = time.monotonic()
     paths = () if data is None else (os.fspath(data),) if isinstance(data, (str, os.PathLike)) else tuple(data)
-    if sum(choice is not None for choice in (budget, steps, tokens)) > 1:
-        raise RecipeError("choose one of budget, steps and tokens")
-    for name, number in (("steps", steps), ("tokens", tokens)):
-        if number is not None and number < 1:
-            raise RecipeError(f"--{name} {number}: must be at least 1")
-    if budget is not None:
-        plan.seconds(budget)
-    tokenizer, init = (os.fspath(path) if path else None for path in (tokenizer, init))
-    own = {"tokenizer.path", "tokenizer.size"} & parsed(settings).keys()
-    if init and (tokenizer or own):
-        raise RecipeError(f"--init brings its own tokeniser; leave {min(own, default='--tokenizer')} out")
-    given = {
-        "data.paths": paths or None, "data.field": field, "data.group": group, "data.held_out": held_out,
-        "data.record": record, "data.on_bad": on_bad, "tokenizer.path": tokenizer or init, "init": init or None,
-        "tokenizer.extend": extend_vocab,
-        "modality": None if modality == "auto" else modality,
-    } | parsed(settings)  # fmt: skip
-    given = {key: value for key, value in given.items() if value is not None}
-    if not init:
-        given = plan.completed(given)
-    # What `plan` will choose may go with a given number of heads where the default width doesn't.
-    asked = Recipe().with_values({k: v for k, v in given.items() if k != "net.heads" or "net.width" in given})
-    modalities.modality(asked.modality)
-    if "train.steps" in given:
-        if budget or steps or tokens:
-            raise RecipeError("train.steps is given twice over: leave out --budget, --steps and --tokens, or the setting")
-        steps = asked.train.steps
-    asked = replace(asked, budget="" if steps or tokens else budget or DEFAULT_BUDGET)
-    length = {"budget": budget, "steps": steps, "tokens": tokens}
-    if init:
-        _fits(init, given, asked)
-    processes = Processes.joined(shard)
+    wanted = asked(
+        {
+            "data.paths": paths or None, "data.field": field, "data.group": group, "data.held_out": held_out,
+            "data.record": record, "data.on_bad": on_bad, "modality": None if modality == "auto" else modality,
+            "tokenizer.path": os.fspath(tokenizer) if tokenizer else None, "tokenizer.extend": extend_vocab,
+            "init": os.fspath(init) if init else None, "train.device": device,
+        },
+        settings,
+        {"budget": budget, "steps": steps, "tokens": tokens},
+    )  # fmt: skip
+    processes = Processes.joined(shard, wanted.recipe.train.device)
     tell = watch if watch and processes.first else lambda news: None
-    run = _Run(Path(out), asked, given, length, begun, tell, processes)
+    run = _Run(Path(out), wanted, begun, tell, processes)
     try:
         return run.go(resume) if processes.first else run.follow()
     except (DataError, ModelError, RecipeError):
@@ -142,23 +127,9 @@ def train(
         raise RunError(f"{where}: {what}; what was saved is whole: mend it, then go on with --resume") from None
 
 
-def _fits(init: str, given: dict[str, Any], asked: Recipe) -> None:
-    """Before anything is read: whether the checkpoint can be gone on from as asked."""
-    if not os.path.exists(init):
-        raise RunError(f"{init}: no such file or folder")
-    there = modalities.modality(asked.modality).checkpoint(Path(init))
-    for key in given:
-        name = key.removeprefix("net.")
-        if name != key and name != "length" and getattr(there, name) != given[key]:
-            raise RecipeError(f"{key} = {given[key]}: the checkpoint has {getattr(there, name)}; leave it out")
-
-
 class _Run:
-    def __init__(
-        self, out: Path, asked: Recipe, given: dict[str, Any], length: dict[str, Any], begun: float, watch: Watcher,
-        processes: Processes,
-    ) -> None:  # fmt: skip
-        self.out, self.recipe, self.given, self.length = out, asked, given, length
+    def __init__(self, out: Path, wanted: Asked, begun: float, watch: Watcher, processes: Processes) -> None:
+        self.out, self.recipe, self.given, self.length = out, wanted.recipe, wanted.given, wanted.length
         self.begun, self.watch, self.processes = begun, watch, processes
         self.checkpoints = out / rundir.CHECKPOINTS
 
@@ -243,33 +214,48 @@ class _Run:
 
     def _plan(self, prepared: Prepared, parts: Split, modality: Modality) -> None:
         """Fills in what was not asked for; from here on the recipe says everything."""
+        recipe, records = self.recipe, prepared.shards.lengths[parts.train]
+        if recipe.init:
+            recipe = replace(recipe, train=replace(recipe.train, lr=plan.CONTINUED_LR))
+        recipe = replace(recipe, train=self._machine(recipe.train))
         left = None
-        if self.recipe.budget:  # reading alone may have taken all of it: then the least is trained
-            left = max(plan.seconds(self.recipe.budget) - (time.monotonic() - self.begun), 1.0)
+        if recipe.budget:  # reading alone may have taken all of it: then the least is trained
+            left = max(plan.seconds(recipe.budget) - (time.monotonic() - self.begun), 1.0)
         length = plan.Length(left, self.length["steps"], self.length["tokens"])
-        net, config = plan.shape(length, prepared.shards.lengths[parts.train], modality.frame_size)
-        if self.recipe.init:
-            there = modality.checkpoint(Path(self.recipe.init))
-            net = replace(there, length=min(net.length, there.length))
-            config = replace(config, lr=plan.CONTINUED_LR)
-        new = replace(self.recipe, net=net, train=config).with_values(self.given)
-        modality.hugging_face(new.net)  # refuses a shape that no other tool could open
-        new = replace(new, train=plan.schedule(length, new.net, new.train)).with_values(self.given)
-        kernels = new.train.kernels
+        reach = plan.reach(length, records, modality.frame_size)
+        nets = plan.nets(self.given, reach)
+        if recipe.init:
+            there = modality.checkpoint(Path(recipe.init))
+            nets = [replace(there, length=self.given.get("net.length", min(reach, there.length)))]
+        for net in nets:
+            modality.hugging_face(net)  # refuses a shape that no other tool could open
+
+        def probe(likely: plan.Choice) -> Speed:
+            place, dtype = machine.device(recipe.train.device), getattr(torch, recipe.train.dtype)
+            with rundir.kernels(recipe.train.kernels):
+                return speed(likely.work, modality, prepared.shards, parts.train, place, dtype)
+
+        choice = plan.choose(length, nets, modality, records, probe, processes=self.processes.count)
+        config = replace(recipe.train, batch_tokens=choice.batch_tokens, look_tokens=plan.look_tokens(length))
+        given = {key: value for key, value in self.given.items() if key not in rundir.LEFT_TO_THE_RUN}
+        recipe = replace(recipe, net=choice.net, train=config).with_values(given)
+        recipe = replace(recipe, train=plan.schedule(length, choice, recipe.train))
+        slots = recipe.calibration.slots or (0 if recipe.budget else SLOTS)
+        self.recipe = replace(recipe, calibration=calibration.CalibrationConfig(slots=slots)).with_values(given)
+        self.recipe.write(self.out / rundir.RECIPE)
+
+    def _machine(self, config: TrainConfig) -> TrainConfig:
+        """With what this machine decides where the user did not."""
+        kernels = config.kernels
         if kernels == "auto":
             found, why = native.library()
             kernels = "native" if found else "torch"
             if not found:
                 self.watch(News("training", words=f"{why}: training does without them, and takes half as long again"))
-        dtype = str(plan.dtype()).removeprefix("torch.") if new.train.dtype == "auto" else new.train.dtype
-        threads = new.train.threads or max(cores() // self.processes.here, 1)
-        slots = new.calibration.slots or (0 if new.budget else SLOTS)
-        self.recipe = replace(
-            new,
-            train=replace(new.train, dtype=dtype, threads=threads, kernels=kernels),
-            calibration=calibration.CalibrationConfig(slots=slots),
-        )
-        self.recipe.write(self.out / rundir.RECIPE)
+        place = machine.device(config.device)
+        dtype = str(machine.precision(place)).removeprefix("torch.") if config.dtype == "auto" else config.dtype
+        threads = config.threads or max(cores() // self.processes.here, 1)
+        return replace(config, device=place.type, dtype=dtype, threads=threads, kernels=kernels)
 
     # Training
 
@@ -278,11 +264,9 @@ class _Run:
         recipe, shards, first = self.recipe, prepared.shards, self.processes.first
         torch.set_num_threads(self._threads())
         self.watch(News("counting"))
-        batches, tokens_a_byte = held_out_batches(
-            modality, shards, parts.held["look"], recipe.net.length, recipe.train.look_tokens, recipe.train.seed
+        held = held_out(
+            modality, shards, parts.train, parts.held["look"], recipe.net.length, recipe.train.look_tokens, recipe.train.seed
         )
-        bits_per_nat = tokens_a_byte / float(np.log(2))
-        floors = {n: bits(f, batches, bits_per_nat) for n, f in modality.floors(shards, parts.train).items()}
         torch.manual_seed(recipe.train.seed)
         net = folder.build(modality, recipe.net)
         if not recipe.init:
@@ -290,8 +274,8 @@ class _Run:
         elif not found:
             modality.adopt(net, Path(recipe.init))
         net.dtype = getattr(torch, recipe.train.dtype)
+        net.to(machine.device(recipe.train.device))
         order = Order(modality, shards, parts.train, recipe.net.length, recipe.train, recipe.mask, self.processes)
-        held = HeldOut(batches, bits_per_nat, floors)
         pace = None
         if recipe.budget:
             pace = Pace(self.begun, plan.seconds(recipe.budget) * (1 - plan.FINISH_SHARE), plan.DECAY_SHARE)
@@ -336,6 +320,7 @@ class _Run:
         state = loop.state
         self.watch(News("calibrating"))
         net, _, about = folder.read(self.out)
+        net.to(machine.device(self.recipe.train.device))
         reader = Reader(net, modality)
         shown = {name: self._held_out(modality, prepared, parts, name, reader.most) for name in ("fit", "level")}
         if not self.recipe.calibration.slots:

@@ -17,14 +17,16 @@ import torch
 from maskwright import folder, plan
 from maskwright.errors import RunError
 from maskwright.files import LOCK, write_whole
-from maskwright.nets import native
+from maskwright.nets import machine, native
 from maskwright.recipe import Recipe
 from maskwright.records.shards import Shards
 from maskwright.training import checkpoint
 from maskwright.training.prepare import cores, fingerprint
 
 CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
-LEFT_TO_THE_RUN = {"train.threads": 0, "train.dtype": "auto", "train.kernels": "auto", "calibration.slots": 0}
+LEFT_TO_THE_RUN = {
+    "train.threads": 0, "train.device": "auto", "train.dtype": "auto", "train.kernels": "auto", "calibration.slots": 0,
+}  # fmt: skip
 """values that the recipe as written replaces by what was chosen"""
 Found = tuple[dict[str, torch.Tensor], dict[str, Any]]
 """a checkpoint: tensors, and a few facts"""
@@ -55,7 +57,7 @@ def finished(out: Path) -> bool:
 def taken_up(out: Path, given: dict[str, Any], length: dict[str, Any]) -> Recipe:
     """The recipe of the run that is there, with which repeated options must agree."""
     old = Recipe.read(out / RECIPE)
-    steps = plan.steps(plan.Length(None, length["steps"], length["tokens"]), old.train)
+    steps = plan.Length(None, length["steps"], length["tokens"]).counted(old.train.batch_tokens)
     again = given | {"budget": length["budget"], "train.steps": steps}
     for key, value in again.items():
         if value is not None and value != LEFT_TO_THE_RUN.get(key) and value != old[key]:
@@ -87,7 +89,7 @@ def placed(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: boo
     here: dict[str, Any] = {
         "data": fingerprint(shards),
         "torch": torch.__version__,
-        "chip": torch.backends.cpu.get_cpu_capability(),
+        "chip": machine.name(machine.device(recipe.train.device)),
         "kernels": native.library()[1] if recipe.train.kernels == "native" else "torch",
         "cores": cores(),
     }

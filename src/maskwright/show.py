@@ -89,6 +89,36 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     return ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
 
 
+def planned(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """A column a budget: what it would bring."""
+    said = [
+        {
+            "budget": _span(row["seconds"]),
+            "net": f"{row['width']} wide, {row['layers']} layers",
+            "parameters": f"{row['parameters'] / 1e6:.1f} million",
+            "reads at once": f"{row['length']} tokens",
+            "a step": f"{row['batch_tokens']:,} tokens",
+            "steps, about": f"{row['steps']:,}",
+            "tokens a second": f"{row['tokens_per_s']:,}",
+            "times the data": f"{row['epochs']:g}",
+            "held-out bits a byte": f"{row['bits_per_byte']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+            "counting reaches": f"{row['floor_neighbours']:.2f}",
+            "memory": f"{row['memory_mb']:,} MB",
+            "disk, while it runs": f"{row['disk_mb']:,} MB",
+        }
+        for row in rows
+    ]
+    return table([{"": name, **{str(i): column[name] for i, column in enumerate(said)}} for name in said[0]])[1:]
+
+
+def _span(seconds: float) -> str:
+    """90 -> 90 s, 600 -> 10 min."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or seconds == size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
 def names(what: str) -> list[str]:
     """What `maskwright list` prints."""
     kinds = ("modalities", "families", "keys")

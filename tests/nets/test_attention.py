@@ -31,11 +31,11 @@ def naive(qkv: torch.Tensor, cu: np.ndarray, window: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 2e-5), (torch.bfloat16, 4e-2)])
-@pytest.mark.parametrize("kernels", [True, False])
+@pytest.mark.parametrize("reader", ["native", "rows"])
 @given(st.lists(st.one_of(st.integers(1, 150), st.integers(250, 600)), min_size=1, max_size=8), st.sampled_from([0, 8, 64]))
 @settings(max_examples=15, deadline=None)
 def test_laid_out_attention_is_attention(
-    dtype: torch.dtype, close: float, kernels: bool, lengths: list[int], window: int
+    dtype: torch.dtype, close: float, reader: str, lengths: list[int], window: int
 ) -> None:
     cu = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     tokens = int(cu[-1])
@@ -44,7 +44,7 @@ def test_laid_out_attention_is_attention(
     positions = torch.from_numpy(np.arange(tokens) - np.repeat(cu[:-1], lengths))
     turn = angles(positions, 32, 100.0)
     weight = torch.randn(tokens, 64, generator=noise)
-    found = attend(qkv, turn, Layout.of(cu, kernels, window), window).float()
+    found = attend(qkv, turn, Layout.of(cu, reader, window), window).float()
     wide = qkv.detach().float().requires_grad_()
     expected = naive(torch.cat((rotate(wide[:, :2], *turn), wide[:, 2:]), dim=1), cu, window)
     torch.testing.assert_close(found, expected, atol=close, rtol=close)
@@ -55,7 +55,7 @@ def test_laid_out_attention_is_attention(
 @given(st.lists(st.integers(1, 300), min_size=20, max_size=200))
 @settings(max_examples=20, deadline=None)
 def test_rows_are_well_filled(lengths: list[int]) -> None:
-    layout = Layout.of(np.concatenate([[0], np.cumsum(lengths)]), native=False)
+    layout = Layout.of(np.concatenate([[0], np.cumsum(lengths)]), reader="rows")
     for rows in layout.rows:
         used = (rows.segment >= 0).sum().item()
         assert used > 0.5 * rows.count * rows.length or rows.count == 1

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from maskwright.errors import DataError, ModelError, QueryError, RecipeError
 from maskwright.modalities import counts
@@ -26,9 +27,12 @@ from maskwright.modalities.bpe import Vocabulary, suggested_size
 from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads import Categorical, TokenHead, TokenInput
+from maskwright.nets.start import read_neighbours
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Tokens
 
+ALIKE = 3.0
+"""dimension 0 of every token's first vector, where the others have a mean square of one"""
 LONGEST_BLANK = 8
 MOST_OPEN = 2
 """blanks of unknown length in one query: each multiplies the variants by eight"""
@@ -312,9 +316,13 @@ class Text:
         with torch.no_grad():
             net.head.bias.copy_(torch.from_numpy(np.log(frequency / frequency.sum())))
             table = net.inputs.tok_embeddings.weight
-            vectors = counts.vectors(ids, starts, size, table.shape[1])
+            width = table.shape[1]
+            vectors = counts.vectors(ids, starts, size, width - 1)
             # Logits are products of these with features of unit mean square: this makes them of order one.
-            table.copy_(vectors * table.shape[1] ** -0.5)
+            table.copy_(torch.cat((torch.full((size, 1), ALIKE), vectors), dim=1) * width**-0.5)
+            if not net.config.positions:
+                seen = torch.from_numpy(frequency > 1)
+                read_neighbours(net.encoder, float(F.layer_norm(table[seen], (width,))[:, 0].mean()))
 
     def checkpoint(self, folder: Path) -> NetConfig:
         return families.read_config(folder)[0]

@@ -3,7 +3,8 @@
 In: queries, keys and values of a flat batch; a `Layout`. Out: what each token has gathered from its own record.
 Where the kernels of `native` are at hand they read records that are short, or whose layers are local, one by one as they
 stand. Other records share rows of a few fixed lengths (first fit, longest first), so that plain batched products serve all
-of them: torch's fused attention was measured to be several times slower on CPUs, backward above all (LOG.md).
+of them: torch's fused attention was measured to be several times slower on CPUs, backward above all (LOG.md). On a GPU, in
+half precision, its flash attention reads the records as they stand.
 
 No token attends across records, and unused slots see only each other, so no output depends on another record.
 """
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.attention.varlen import varlen_attn
 
 from maskwright.nets import native
 from maskwright.nets.positions import rotate
@@ -28,8 +30,8 @@ Turn = tuple[Tensor, Tensor]
 """cosines and sines, (T, D / 2) each, fp32"""
 SHORT = 512
 """keys that a query may read, up to which the kernels are faster than products in rows at the rate of bf16 (LOG.md)"""
-DEPTH_STEP = 16
-"""a head's size is a multiple of this, or the kernels don't take it"""
+DEPTH_STEP, FLASH_STEP, FLASH_MOST = 16, 8, 256
+"""a head's size is a multiple of the first, or the kernels don't take it; flash attention, of the second up to the third"""
 ROW_LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 
@@ -58,17 +60,17 @@ class Rows:
             if not self.single:
                 allowed = self.segment[:, :, None] == self.segment[:, None, :]
             if key[0]:
-                near = _band(self.length, half)
+                near = _band(self.length, half, self.segment.device)
                 allowed = near[None] if allowed is None else allowed & near
-            self._bias[key] = (
-                None if allowed is None else torch.zeros(allowed.shape, dtype=dtype).masked_fill_(~allowed, -torch.inf)
-            )
+            self._bias[key] = None
+            if allowed is not None:
+                self._bias[key] = torch.zeros_like(allowed, dtype=dtype).masked_fill_(~allowed, -torch.inf)
         return self._bias[key]
 
 
 @lru_cache(maxsize=32)
-def _band(length: int, half: int) -> Tensor:
-    i = torch.arange(length)
+def _band(length: int, half: int, device: torch.device) -> Tensor:
+    i = torch.arange(length, device=device)
     return (i[:, None] - i[None, :]).abs() <= half
 
 
@@ -83,12 +85,18 @@ class Layout:
     slot: Tensor | None
     """(T,) the slot of each token; None: as they are"""
     rows: list[Rows]
+    flash: tuple[Tensor, int] | None = None
+    """bounds of the records, int32, and the longest: flash attention reads them as they stand"""
 
     @classmethod
-    def of(cls, cu_seqlens: Array, native: bool, window: int = 0, device: torch.device | None = None) -> Layout:
-        """The layout for layers of this `window` (see `Rows.bias`); `native`: the kernels may be used."""
+    def of(cls, cu_seqlens: Array, reader: str, window: int = 0, device: torch.device | None = None) -> Layout:
+        """The layout for layers of this `window` (see `Rows.bias`); `reader` as `reader_of` has it."""
         lengths = np.diff(cu_seqlens)
         device = device or torch.device("cpu")
+        if reader == "flash":
+            flash = torch.from_numpy(cu_seqlens.astype(np.int32)).to(device), int(lengths.max())
+            return cls(None, None, None, [], flash)
+        native = reader == "native"
         brief = (lengths <= SHORT) & native
         if native and 0 < window <= SHORT:
             brief[:] = True
@@ -120,6 +128,14 @@ class Layout:
         return cls(short, torch.from_numpy(order).to(device), torch.from_numpy(slot).to(device), rows)
 
 
+def reader_of(x: Tensor, depth: int) -> str:
+    """What reads records of activations like `x` by heads of this size: native, flash, or rows."""
+    if native.serves(x) and depth % DEPTH_STEP == 0:
+        return "native"
+    half = x.dtype in (torch.bfloat16, torch.float16)
+    return "flash" if x.is_cuda and half and depth % FLASH_STEP == 0 and depth <= FLASH_MOST else "rows"
+
+
 def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:
     """Packs items into rows of `capacity`, longest first, each into the fullest row that still has room.
 
@@ -146,6 +162,13 @@ def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:
 def attend(qkv: Tensor, turn: Turn | None, layout: Layout, window: int) -> Tensor:
     """(T, 3, H, D) queries, keys and values -> (T, H * D). `turn`: cosines and sines, (T, D / 2) each, by which queries
     and keys are rotated first; `window` as in `Rows.bias`."""
+    if layout.flash:
+        bounds, longest = layout.flash
+        q, k, v = _turned(qkv, turn).unbind(1)
+        reach = window // 2 if window else -1
+        out = varlen_attn(q, k, v, bounds, bounds, longest, longest, window_size=(reach, reach))
+        assert isinstance(out, Tensor)  # nothing else was asked for
+        return out.flatten(1)
     if layout.order is None or layout.slot is None:
         return _Short.apply(qkv, turn, layout.short, window // 2)  # type: ignore[no-untyped-call]
     parts = []
@@ -165,15 +188,17 @@ def attend(qkv: Tensor, turn: Turn | None, layout: Layout, window: int) -> Tenso
 
 def _in_rows(qkv: Tensor, turn: Turn | None, rows: Rows, window: int) -> Tensor:
     heads, depth = qkv.shape[2:]
-    if turn:
-        qkv = torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1)
-    q, k, v = qkv.view(rows.count, rows.length, 3, heads, depth).permute(2, 0, 3, 1, 4)
+    q, k, v = _turned(qkv, turn).view(rows.count, rows.length, 3, heads, depth).permute(2, 0, 3, 1, 4)
     scores = torch.matmul(q * depth**-0.5, k.transpose(-1, -2))
     bias = rows.bias(window, scores.dtype)
     if bias is not None:
         scores = scores + bias[:, None]
     out = torch.matmul(torch.softmax(scores, dim=-1), v)
     return out.transpose(1, 2).reshape(rows.count * rows.length, heads * depth)
+
+
+def _turned(qkv: Tensor, turn: Turn | None) -> Tensor:
+    return torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1) if turn else qkv
 
 
 class _Short(torch.autograd.Function):

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
-from maskwright.nets import native
-from maskwright.nets.attention import DEPTH_STEP, Layout, Turn, attend
+from maskwright.nets.attention import Layout, Turn, attend, reader_of
 from maskwright.nets.ops import add_norm, geglu
 from maskwright.nets.positions import angles
 from maskwright.tokens import Array, Batch, Distribution
@@ -170,8 +169,8 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, positions: Tensor, cu_seqlens: Array, at: Tensor | None) -> Tensor:
         config, depth = self.config, self.config.width // self.config.heads
-        kernels = native.serves(x) and depth % DEPTH_STEP == 0
-        layouts = {window: Layout.of(cu_seqlens, kernels, window, x.device) for window in {0, config.window}}
+        reader = reader_of(x, depth)
+        layouts = {window: Layout.of(cu_seqlens, reader, window, x.device) for window in {0, config.window}}
         bases = {config.window: config.rope_local, 0: config.rope_global}
         turns = {w: None if config.positions else angles(positions, depth, base) for w, base in bases.items()}
         added: Tensor | None = None

@@ -74,6 +74,11 @@ class Shards:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @property
+    def nbytes(self) -> int:
+        """On disk."""
+        return sum(column.nbytes for column in self.columns.values()) + 5 * 8 * len(self)
+
     def pieces(self, starts: Array, lengths: Array) -> dict[str, Array]:
         """Token columns of many stretches, end to end; `starts` count tokens from the beginning of the corpus."""
         index = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(lengths.sum())

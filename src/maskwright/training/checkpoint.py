@@ -27,7 +27,7 @@ def write(folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, 
     path = folder / f"step-{step:09d}.safetensors"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        data = save({n: t.detach().contiguous() for n, t in tensors.items()}, metadata={"facts": json.dumps(facts)})
+        data = save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, metadata={"facts": json.dumps(facts)})
         write_whole(path, data)
     except OSError as error:
         raise RunError(

@@ -144,26 +144,6 @@ class Ahead:
         self.worker.shutdown(wait=True, cancel_futures=True)
 
 
-def held_out_batches(
-    modality: Modality, shards: Shards, records: Array, length: int, tokens: int, seed: int, batch_tokens: int = 8192
-) -> tuple[list[tuple[Batch, Mask]], float]:
-    """The fixed held-out positions, 15% of tokens at random, and the tokens a byte of these records.
-
-    At most `tokens` tokens, from pieces drawn evenly over the records.
-    """
-    content = length - modality.frame_size
-    pieces = cut(records, shards.lengths[records], content, np.zeros(len(records), dtype=np.int64))
-    order = np.random.default_rng((seed, 15)).permutation(len(pieces.record))
-    enough = np.searchsorted(np.cumsum(pieces.length[order]), tokens) + 1
-    chosen = pieces[np.sort(order[:enough])]
-    chosen = chosen[np.argsort(chosen.length, kind="stable")]
-    out = []
-    for part in by_tokens(chosen.length + modality.frame_size, batch_tokens):
-        batch = batch_of(modality, shards, chosen[part])
-        out.append((batch, masking.at_random(batch, 0.15, seed)))
-    return out, float(shards.lengths[records].sum() / shards.sizes[records].sum())
-
-
 def by_tokens(lengths: Array, most: int) -> Iterator[slice]:
     """Consecutive slices of at most `most` tokens each, one item at least."""
     first = total = 0

@@ -25,53 +25,12 @@ from maskwright.nets.encoder import MaskedNet
 from maskwright.tokens import Array, Batch, Mask
 from maskwright.training import checkpoint
 from maskwright.training.data import Ahead, Order
+from maskwright.training.held_out import HeldOut
 from maskwright.training.optimiser import Optimiser
 from maskwright.training.processes import Processes, whole
 from maskwright.training.schedule import TrainConfig, rate
 
 SAVE_SHARE, LINE_EVERY = 0.02, 5.0
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Fixed positions, the bits a byte of one nat a token on them, and what counting reaches there."""
-
-    batches: list[tuple[Batch, Mask]]
-    bits_per_nat: float
-    floors: dict[str, float]
-    """bits a byte, by name"""
-
-    @torch.no_grad()
-    def look(self, net: MaskedNet) -> dict[str, float]:
-        nll, first, fifth = [], 0, 0
-        for batch, mask in self.batches:
-            truth = {name: array[mask.target] for name, array in batch.values.items()}
-            predicted = net(batch, mask.hidden, mask.target)
-            nll.append(predicted.nll(truth).float().cpu().numpy())
-            right = _right(predicted.candidates(5)[0], truth)
-            first, fifth = first + int(right[:, 0].sum()), fifth + int(right.any(1).sum())
-        all_ = np.concatenate(nll).astype(np.float64)
-        nats = float(all_.mean())
-        return {
-            "nats": nats,
-            "bits_per_byte": nats * self.bits_per_nat,
-            "top1": first / len(all_),
-            "top5": fifth / len(all_),
-        } | {f"floor_{name}": value for name, value in self.floors.items()}
-
-
-def _right(candidates: dict[str, torch.Tensor], truth: dict[str, Array]) -> Array:
-    """(M, k) which candidates are what stood there."""
-    same = []
-    for name, values in candidates.items():
-        equal = values.cpu().numpy() == truth[name][:, None]
-        same.append(equal.reshape(*equal.shape[:2], -1).all(-1))
-    return np.logical_and.reduce(same)
-
-
-def bits(floor: Callable[[Batch, Mask], Array], batches: list[tuple[Batch, Mask]], bits_per_nat: float) -> float:
-    """Bits a byte that a floor reaches."""
-    return float(np.concatenate([floor(batch, mask) for batch, mask in batches]).mean() * bits_per_nat)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from torch.optim.adamw import adamw
 
 from maskwright.training.processes import gathered, own, own_part, whole
 
-MOMENTUM, BETAS, EPS = 0.95, (0.9, 0.98), 1e-8
+MOMENTUM, BETAS, EPS = 0.9, (0.9, 0.98), 1e-8
 INSIDE = 1.01
 POLYNOMIALS = (
     # a x + b x^3 + c x^5: the best in turn for singular values from .001 to 1, taken a little inside where they are

@@ -69,7 +69,7 @@ def prepare(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     grouped, source = source.group is not None, _spooled(source, folder)
-    records, few, size, sample = _sampled(source, progress)
+    records, few, size, sample = _sampled(source, progress, SAMPLE_BYTES)
     progress("tokeniser", 0)
     modality.fit(sample, size)
     del sample
@@ -103,6 +103,25 @@ def _prepared(folder: Path, known: dict[str, Any], changed: bool = False) -> Pre
     return Prepared(shards, own, known["records"], known["bytes"], changed, known["train"] > known["records"])
 
 
+@dataclass(frozen=True)
+class Sample:
+    shards: Shards
+    share: float
+    """of the corpus, by bytes"""
+
+
+def sample(source: Source, modality: Modality, folder: Path, most: int) -> Sample:
+    """Fits the modality on an even sample of some `most` bytes, and tokenises that alone into `folder`."""
+    silent: Progress = lambda what, size: None  # noqa: E731
+    _, few, size, records = _sampled(source, silent, most)
+    modality.fit(records, size)
+    writer = Writer(folder, modality.columns)
+    _tokenise(_stretched(records, size) if few else records, modality, writer, silent)
+    writer.close()
+    shards = Shards(folder)
+    return Sample(shards, float(shards.sizes.sum()) / max(size, 1))
+
+
 def fingerprint(shards: Shards) -> str:
     """What the data is: equal for equal records in equal order, cut alike."""
     digest = hashlib.blake2b(digest_size=16)
@@ -122,7 +141,7 @@ def _spooled(source: Source, folder: Path) -> Source:
     return Source(paths=(str(spool),), field="text", group="group", on_bad=source.on_bad, report=source.report)
 
 
-def _sampled(source: Source, progress: Progress) -> tuple[int, bool, int, list[Record]]:
+def _sampled(source: Source, progress: Progress, most: int) -> tuple[int, bool, int, list[Record]]:
     """Counts records and bytes, says whether there are few groups, and keeps records whose hash is low: an even sample
     that depends on content alone."""
     threshold, kept, held, size, count = 1 << 64, [], 0, 0, 0
@@ -135,7 +154,7 @@ def _sampled(source: Source, progress: Progress) -> tuple[int, bool, int, list[R
         if record.key < threshold:
             kept.append((record.key, n, record))
             held += n
-            while held > SAMPLE_BYTES and len(kept) > 1:
+            while held > most and len(kept) > 1:
                 threshold //= 2
                 kept = [item for item in kept if item[0] < threshold] or kept[:1]
                 held = sum(item[1] for item in kept)

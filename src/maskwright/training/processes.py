@@ -23,6 +23,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from maskwright.errors import RecipeError
+from maskwright.nets import machine
 from maskwright.nets.encoder import MaskedNet
 from maskwright.objective import masked_loss
 from maskwright.tokens import Array, Batch, Mask
@@ -45,7 +46,7 @@ class Processes:
         return self.rank == 0
 
     @classmethod
-    def joined(cls, shard: bool) -> Processes:
+    def joined(cls, shard: bool, device: str) -> Processes:
         """This process among those that torchrun started, or alone."""
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1 and shard:
@@ -55,7 +56,11 @@ class Processes:
         if count == 1:
             return cls()
         if not dist.is_initialized():
-            dist.init_process_group("gloo", timeout=LONGEST_WAIT)
+            place = machine.device(device)
+            if place.type == "cuda":
+                torch.cuda.set_device(place)
+            backend = "gloo" if place.type == "cpu" else "cpu:gloo,cuda:nccl"
+            dist.init_process_group(backend, timeout=LONGEST_WAIT)
         return cls(dist.get_rank(), count, int(os.environ.get("LOCAL_WORLD_SIZE", count)), shard)
 
     def wait(self) -> None:

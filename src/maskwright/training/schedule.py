@@ -27,6 +27,8 @@ class TrainConfig:
     seed: int = 0
     threads: int = 0
     """0: as many as the machine has cores when the run begins"""
+    device: str = "auto"
+    """cpu or cuda; auto: cuda where there is one"""
     dtype: str = "auto"
     """float32 or bfloat16 activations (weights are always fp32); auto: whichever this chip multiplies faster"""
     kernels: str = "auto"

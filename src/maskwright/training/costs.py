@@ -1,0 +1,111 @@
+"""What a net costs: time a token, memory, disk. Counted from its parameters, and from one step that was timed.
+
+In: the shape of a net, which is built on no device, the batch, the lengths of records. Out: seconds and bytes. A step is
+matrix products near the chip's rate, attention at half of it, the optimiser's own products once a step, and passes over
+memory; the time that one real step takes beyond the first three tells how fast the last are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from maskwright import folder
+from maskwright.modalities.base import Modality
+from maskwright.nets.encoder import NetConfig
+from maskwright.tokens import Array
+
+PRODUCTS, ATTENTION = 0.9, 0.45
+"""share of the matrix rate that they reach (LOG.md)"""
+ITERATIONS = 5
+"""of Muon's polynomial"""
+TARGETS = 0.37
+"""share of the tokens at which the head works"""
+PROCESS = 400e6
+"""bytes of a process that has loaded torch"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A net's training step, as sizes."""
+
+    net: NetConfig
+    batch_tokens: int
+    keys: float
+    """that a token reads in a layer, on average"""
+    matrices: int
+    """parameters of the encoder's matrices"""
+    around: int
+    """those of input and head"""
+    turning: float
+    """FLOPs of the optimiser's iteration"""
+
+    @classmethod
+    def of(cls, modality: Modality, net: NetConfig, batch_tokens: int, lengths: Array) -> Work:
+        """For training records of so many tokens each."""
+        with torch.device("meta"):
+            made = folder.build(modality, net)
+        inner = [p.shape for p in made.encoder.parameters() if p.dim() == 2]
+        turning = sum(ITERATIONS * (4 * min(s) ** 2 * max(s) + 2 * min(s) ** 3) for s in inner)
+        matrices = sum(s.numel() for s in inner)
+        around = sum(p.numel() for p in made.parameters()) - matrices
+        return cls(net, batch_tokens, _keys(net, lengths + modality.frame_size), matrices, around, turning)
+
+    @property
+    def parameters(self) -> int:
+        return self.matrices + self.around
+
+    @property
+    def flops(self) -> float:
+        """Matrix products of a token, forward and backward."""
+        return 6 * (self.matrices + TARGETS * self.around)
+
+    @property
+    def passes(self) -> float:
+        """Values of a token that go through memory, in some unit."""
+        return self.net.layers * self.net.width
+
+    def memory(self, bytes_a_value: int) -> float:
+        """Bytes of a run in memory: weights, gradients, optimiser; what a step keeps for the way back; torch itself."""
+        net = self.net
+        states = 4 * (3 * self.matrices + 4 * self.around) + bytes_a_value * self.parameters
+        layer = 9 * net.width + 3 * net.ff
+        kept = net.layers * layer + TARGETS * self.around / net.width
+        return PROCESS + states + self.batch_tokens * kept * bytes_a_value
+
+    def disk(self) -> float:
+        """Bytes of two checkpoints and the model."""
+        return 2 * 4 * (2 * self.matrices + 3 * self.around) + 4 * self.parameters
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of a machine."""
+
+    matrix_rate: float
+    """FLOP/s"""
+    pass_: float
+    """seconds of a unit of `Work.passes`"""
+
+    @classmethod
+    def of(cls, seconds: float, work: Work, matrix_rate: float) -> Speed:
+        """From the seconds a token that a step of this work took."""
+        rest = seconds - cls(matrix_rate, 0.0).seconds(work)
+        return cls(matrix_rate, max(rest, 0.0) / work.passes)
+
+    def seconds(self, work: Work) -> float:
+        """A token."""
+        attention = 12 * work.net.width * work.net.layers * work.keys
+        products = work.flops / PRODUCTS + attention / ATTENTION + work.turning / PRODUCTS / work.batch_tokens
+        return products / self.matrix_rate + work.passes * self.pass_
+
+
+def _keys(net: NetConfig, lengths: Array) -> float:
+    """That a token reads in a layer, on average: all of its piece, or its window."""
+    pieces = np.concatenate([np.full(int((lengths // net.length).sum()), net.length), lengths % net.length]).astype(float)
+    all_ = (pieces**2).sum() / max(pieces.sum(), 1)
+    near = (pieces * np.minimum(pieces, net.window)).sum() / max(pieces.sum(), 1)
+    whole = -(-net.layers // net.global_every)
+    return float((whole * all_ + (net.layers - whole) * near) / net.layers)

@@ -1,0 +1,71 @@
+"""What a step costs is what a timed step says, and grows with the net, the batch and the records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskwright import folder as folders
+from maskwright.modalities import Modality, modality
+from maskwright.plan import nets
+from maskwright.training import scaling
+from maskwright.training.costs import Speed, Work
+
+RECORDS = np.array([5, 60, 700, 30])
+
+
+@pytest.fixture(scope="module")
+def text(folder: Path) -> Modality:
+    made = modality("text")
+    made.load(folder)
+    return made
+
+
+def work(text: Modality, width: int, length: int = 128, batch: int = 2048) -> Work:
+    (net,) = nets({"net.width": width}, length)
+    return Work.of(text, net, batch, RECORDS)
+
+
+def test_parameters_are_those_of_the_net(text: Modality) -> None:
+    (net,) = nets({"net.width": 128}, 128)
+    made = folders.build(text, net)
+    found = Work.of(text, net, 2048, RECORDS)
+    assert found.parameters == sum(p.numel() for p in made.parameters())
+    assert found.matrices == sum(p.numel() for p in made.encoder.parameters() if p.dim() == 2)
+
+
+def test_a_token_reads_its_piece_or_its_window(text: Modality) -> None:
+    (net,) = nets({"net.width": 64, "net.layers": 3, "net.window": 16}, 64)
+    found = Work.of(text, net, 2048, np.array([62, 62, 62]))
+    assert found.keys == pytest.approx((64 + 16 + 16) / 3)
+
+
+@given(st.floats(1e-6, 1e-3))
+def test_the_step_that_was_timed_costs_what_it_took(text: Modality, seconds: float) -> None:
+    likely = work(text, 192)
+    least = Speed(0.4e12, 0.0).seconds(likely)
+    assert Speed.of(seconds, likely, 0.4e12).seconds(likely) == pytest.approx(max(seconds, least))
+
+
+def test_costs_grow(text: Modality) -> None:
+    speed = Speed(0.4e12, 16e-9)
+    sizes = [work(text, width) for width in (64, 128, 256, 512)]
+    for measure in (speed.seconds, lambda w: w.memory(2), lambda w: w.disk()):
+        found = [measure(w) for w in sizes]
+        assert found == sorted(found)
+    assert work(text, 128, batch=8192).memory(2) > work(text, 128).memory(2)
+    assert speed.seconds(work(text, 128, batch=8192)) < speed.seconds(work(text, 128))  # Muon is paid once a step
+    assert speed.seconds(work(text, 128, length=512)) > speed.seconds(work(text, 128))
+
+
+@given(st.integers(10_000, 10**9), st.floats(1e4, 1e12), st.integers(10_000, 10**10))
+def test_more_of_anything_is_never_expected_to_be_worse(matrices: int, tokens: float, own: int) -> None:
+    here = scaling.loss(matrices, tokens, own)
+    assert here > 0
+    assert scaling.loss(matrices * 2, tokens, own) <= here
+    assert scaling.loss(matrices, tokens * 2, own) <= here
+    assert scaling.batch(tokens) <= scaling.batch(tokens * 2)
