@@ -40,6 +40,8 @@ def asked(options: dict[str, Any], settings: Sequence[str], length: dict[str, An
     if length["budget"] is not None:
         plan.seconds(length["budget"])
     told = parsed(settings)
+    if "train.device" in told and options["train.device"]:
+        raise RecipeError("train.device is given twice over: leave out --device, or the setting")
     init = options["init"]
     if init:
         own = {"tokenizer.path", "tokenizer.size"} & {*told, *(key for key, value in options.items() if value)}
@@ -49,7 +51,7 @@ def asked(options: dict[str, Any], settings: Sequence[str], length: dict[str, An
         options = options | {"tokenizer.path": init}
     given = {key: value for key, value in (options | told).items() if value is not None}
     if not init:
-        plan.nets(given, NetConfig.length)
+        plan.nets(given, NetConfig.length)  # refuses what no net could have
     # What `plan` will choose may go with net settings that the default width doesn't go with.
     recipe = Recipe().with_values({k: v for k, v in given.items() if not k.startswith("net.")})
     modalities.modality(recipe.modality)

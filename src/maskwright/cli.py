@@ -100,6 +100,8 @@ def plan(
     budget: Annotated[str, typer.Option(help="90s, 10m, 2h")] = "10m",
     field: Field = None,
     record: Grain = None,
+    device: Device = "auto",
+    on_bad: Bad = "stop",
     as_json: Json = False,
 ) -> None:
     """What would be trained on DATA, and what half and double the budget would bring."""
@@ -107,7 +109,7 @@ def plan(
     from maskwright.records.read import Source
     from maskwright.show import planned
 
-    rows = outlook(Source(paths=tuple(data), field=field, grain=record), budget)
+    rows = outlook(Source(paths=tuple(data), field=field, grain=record, on_bad=on_bad), budget, device)
     if as_json:
         for row in rows:
             print(json.dumps(row))

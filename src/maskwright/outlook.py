@@ -7,7 +7,6 @@ tokenised, and a step of a likely net is timed; the rest is the arithmetic by wh
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +27,15 @@ SAMPLE_BYTES, LOOK_TOKENS = 4_000_000, 30_000
 SHARES = (0.5, 1.0, 2.0)
 
 
-def outlook(source: Source, budget: str) -> list[dict[str, Any]]:
+def outlook(source: Source, budget: str, device: str = "auto") -> list[dict[str, Any]]:
     """Raises DataError, RecipeError."""
-    begun, asked = time.monotonic(), plan.seconds(budget)
+    asked = plan.seconds(budget)
     modality, _ = modalities.detect(source)
-    config, place = TrainConfig(), machine.device("auto")
-    dtype = machine.precision(place)
+    config, place = TrainConfig(), machine.device(device)
     torch.set_num_threads(cores())
+    dtype = machine.precision(place)
     with tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
         found = sample(source, modality, Path(folder), SAMPLE_BYTES)
-        # What `train` does before its first step, it does to all of the corpus.
-        reading = (time.monotonic() - begun) / found.share**0.5
         parts = split(found.shards, config.held_out)
         held = held_out(modality, found.shards, parts.train, parts.held["look"], plan.REACH[-1], LOOK_TOKENS, config.seed)
         records = found.shards.lengths[parts.train]
@@ -51,9 +48,10 @@ def outlook(source: Source, budget: str) -> list[dict[str, Any]]:
 
         rows = []
         for share in SHARES:
-            length = plan.Length(max(asked * share - reading, 1.0))
+            length = plan.Length(max(asked * share - found.seconds, 1.0))
             nets = plan.nets({}, plan.reach(length, records, modality.frame_size))
-            choice = plan.choose(length, nets, modality, records, probe, share=found.share)
+            room = plan.Place(machine.memory(place), dtype.itemsize)
+            choice = plan.choose(length, nets, modality, records, probe, room, share=found.share)
             bits = held.floors["neighbours"] * choice.loss
             own = records.sum() / found.share
             rows.append({

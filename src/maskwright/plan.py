@@ -92,7 +92,7 @@ def reach(length: Length, records: Array, frame: int) -> int:
 
 
 def nets(given: Mapping[str, Any], reach: int) -> list[NetConfig]:
-    """What may be chosen from: a shape for each width, with those keys put in that were given."""
+    """What may be chosen from, smallest first: a shape for each width, with those keys put in that were given."""
     own = {key.removeprefix("net."): value for key, value in given.items() if key.startswith("net.")}
     widths = (own["width"],) if "width" in own else WIDTHS
     found, wrong = [], RecipeError("")
@@ -112,38 +112,52 @@ def _shape(width: int) -> dict[str, int]:
     return {"width": width, "layers": max(3, math.ceil(width / 48)), "heads": heads, "ff": max(width * 3 // 2, 1)}
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a run works."""
+
+    memory: float = math.inf
+    """bytes"""
+    itemsize: int = 4
+    """of an activation"""
+    processes: int = 1
+
+
 def choose(
     length: Length,
     nets: Sequence[NetConfig],
     modality: Modality,
     records: Array,
     probe: Callable[[Choice], Speed],
+    place: Place,
     *,
-    processes: int = 1,
     share: float = 1.0,
+    batch_tokens: int | None = None,
 ) -> Choice:
-    """The net of lowest expected loss, for training records of so many tokens each (R,), which are a `share` of the corpus;
-    `probe` times a step of a likely one."""
+    """The net of lowest expected loss among those that fit into memory, for training records of so many tokens each (R,),
+    which are a `share` of the corpus; `probe` times a step of a likely one. `batch_tokens`: where it was given."""
+    own = int(records.sum() / share)
+    works = [Work.of(modality, net, batch_tokens or scaling.BATCHES[0], records) for net in nets]
 
     def best(speed: Speed) -> Choice:
-        found = (_expected(length, net, modality, records, speed, processes, share) for net in nets)
-        return min(found, key=lambda choice: choice.loss)
+        found = [_expected(length, work, own, speed, place, batch_tokens) for work in works]
+        room = [choice for choice in found if choice.work.memory(place.itemsize) <= place.memory]
+        return min(room or found[:1], key=lambda choice: choice.loss)
 
     return best(LAPTOP if length.seconds is None else probe(best(LAPTOP)))
 
 
-def _expected(
-    length: Length, net: NetConfig, modality: Modality, records: Array, speed: Speed, processes: int, share: float
-) -> Choice:
-    own = int(records.sum() / share)
-    batch, tokens = scaling.BATCHES[0], 0.0
+def _expected(length: Length, work: Work, own: int, speed: Speed, place: Place, batch_tokens: int | None) -> Choice:
+    together = place.processes if length.seconds is not None else 1  # what was counted is the same run on any number
+    tokens = 0.0
     for _ in range(2):  # the batch depends on the tokens, and these a little on the batch
-        work = Work.of(modality, net, batch, records)
-        tokens = length.worth * processes / speed.seconds(work)
-        batch = max(min(scaling.batch(tokens), own // 4), 256)
-    steps = length.counted(batch)
-    tokens = steps * batch if steps else tokens
-    return Choice(net, batch, replace(work, batch_tokens=batch), tokens, scaling.loss(work.matrices, tokens, own))
+        # Each process has its part of a batch, and all of the optimiser's work.
+        tokens = length.worth * together / speed.seconds(replace(work, turning=work.turning * together))
+        if batch_tokens is None:
+            work = replace(work, batch_tokens=max(min(scaling.batch(length.tokens or tokens), own // 4), 256))
+    loss = scaling.loss(work.matrices, tokens, own)
+    steps = length.counted(work.batch_tokens)
+    return Choice(work.net, work.batch_tokens, work, steps * work.batch_tokens if steps else tokens, loss)
 
 
 def schedule(length: Length, choice: Choice, config: TrainConfig) -> TrainConfig:

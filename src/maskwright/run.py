@@ -141,7 +141,7 @@ class _Run:
                 self._clear()
                 self.processes.agree(None)
                 self.watch(News("done", words=f"{self.out}: finished already; nothing to do"))
-                return load(self.out)
+                return load(self.out, device=self.recipe.train.device)
             planned = resume and (self.out / rundir.RECIPE).is_file()
             if planned:
                 self.recipe = rundir.taken_up(self.out, self.given, self.length)
@@ -175,7 +175,7 @@ class _Run:
                 found = checkpoint.latest(self.checkpoints) if said["resumed"] else None
                 self._loop(modality, prepared, parts, stop, found).run()
             self.processes.wait()
-        return load(self.out)
+        return load(self.out, device=self.recipe.train.device)
 
     def _threads(self) -> int:
         """Of this process: as many as were asked for, or its share of the machine's cores; a run that is resumed alone keeps
@@ -223,19 +223,25 @@ class _Run:
             left = max(plan.seconds(recipe.budget) - (time.monotonic() - self.begun), 1.0)
         length = plan.Length(left, self.length["steps"], self.length["tokens"])
         reach = plan.reach(length, records, modality.frame_size)
-        nets = plan.nets(self.given, reach)
-        if recipe.init:
+        if not recipe.init:
+            nets = plan.nets(self.given, reach)
+        else:
             there = modality.checkpoint(Path(recipe.init))
             nets = [replace(there, length=self.given.get("net.length", min(reach, there.length)))]
         for net in nets:
             modality.hugging_face(net)  # refuses a shape that no other tool could open
 
+        place, dtype = machine.device(recipe.train.device), getattr(torch, recipe.train.dtype)
+
         def probe(likely: plan.Choice) -> Speed:
-            place, dtype = machine.device(recipe.train.device), getattr(torch, recipe.train.dtype)
             with rundir.kernels(recipe.train.kernels):
                 return speed(likely.work, modality, prepared.shards, parts.train, place, dtype)
 
-        choice = plan.choose(length, nets, modality, records, probe, processes=self.processes.count)
+        choice = plan.choose(
+            length, nets, modality, records, probe,
+            plan.Place(machine.memory(place) / self.processes.here, dtype.itemsize, self.processes.count),
+            batch_tokens=self.given.get("train.batch_tokens"),
+        )  # fmt: skip
         config = replace(recipe.train, batch_tokens=choice.batch_tokens, look_tokens=plan.look_tokens(length))
         given = {key: value for key, value in self.given.items() if key not in rundir.LEFT_TO_THE_RUN}
         recipe = replace(recipe, net=choice.net, train=config).with_values(given)
@@ -246,13 +252,15 @@ class _Run:
 
     def _machine(self, config: TrainConfig) -> TrainConfig:
         """With what this machine decides where the user did not."""
+        place = machine.device(config.device)
         kernels = config.kernels
-        if kernels == "auto":
+        if kernels == "auto" and place.type != "cpu":
+            kernels = "torch"
+        elif kernels == "auto":
             found, why = native.library()
             kernels = "native" if found else "torch"
             if not found:
                 self.watch(News("training", words=f"{why}: training does without them, and takes half as long again"))
-        place = machine.device(config.device)
         dtype = str(machine.precision(place)).removeprefix("torch.") if config.dtype == "auto" else config.dtype
         threads = config.threads or max(cores() // self.processes.here, 1)
         return replace(config, device=place.type, dtype=dtype, threads=threads, kernels=kernels)
@@ -339,7 +347,7 @@ class _Run:
                 " are kept. More data, or a shorter run, would serve better."
             )))  # fmt: skip
         self._clear()
-        return load(self.out)
+        return load(self.out, device=self.recipe.train.device)
 
     def _clear(self) -> None:
         recipe = Recipe.read(self.out / rundir.RECIPE)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from maskwright import folder, plan
-from maskwright.errors import RunError
+from maskwright.errors import RecipeError, RunError
 from maskwright.files import LOCK, write_whole
 from maskwright.nets import machine, native
 from maskwright.recipe import Recipe
@@ -86,10 +86,16 @@ def kernels(choice: str) -> AbstractContextManager[None]:
 
 def placed(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: bool) -> Found | None:
     """The checkpoint to go on from; exactly only where data, torch and chip are what they were: says so if not."""
+    try:
+        chip = machine.name(machine.device(recipe.train.device))
+    except RecipeError:
+        raise RunError(
+            f"{out}: can't go on: it was begun on a GPU, and torch finds none here; train to another --out"
+        ) from None
     here: dict[str, Any] = {
         "data": fingerprint(shards),
         "torch": torch.__version__,
-        "chip": machine.name(machine.device(recipe.train.device)),
+        "chip": chip,
         "kernels": native.library()[1] if recipe.train.kernels == "native" else "torch",
         "cores": cores(),
     }

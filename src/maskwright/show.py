@@ -114,8 +114,8 @@ def planned(rows: Sequence[dict[str, Any]]) -> list[str]:
 def _span(seconds: float) -> str:
     """90 -> 90 s, 600 -> 10 min."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or seconds == size:
-            return f"{seconds / size:g} {unit}"
+        if seconds % size == 0 or seconds >= 10 * size:
+            return f"{seconds / size:.3g} {unit}"
     return f"{seconds:g} s"
 
 

@@ -35,6 +35,10 @@ DEPTH_STEP, FLASH_STEP, FLASH_MOST = 16, 8, 256
 ROW_LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 
+FLASH_CHIP = (8, 0)
+"""compute capability from which it runs"""
+
+
 @dataclass(frozen=True)
 class Rows:
     """`count` rows of `length` slots: one shape of the layout, a contiguous part of the slots."""
@@ -132,8 +136,8 @@ def reader_of(x: Tensor, depth: int) -> str:
     """What reads records of activations like `x` by heads of this size: native, flash, or rows."""
     if native.serves(x) and depth % DEPTH_STEP == 0:
         return "native"
-    half = x.dtype in (torch.bfloat16, torch.float16)
-    return "flash" if x.is_cuda and half and depth % FLASH_STEP == 0 and depth <= FLASH_MOST else "rows"
+    half = x.dtype in (torch.bfloat16, torch.float16) and depth % FLASH_STEP == 0 and depth <= FLASH_MOST
+    return "flash" if x.is_cuda and half and torch.cuda.get_device_capability(x.device) >= FLASH_CHIP else "rows"
 
 
 def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:

@@ -5,6 +5,7 @@ In: a wish (auto, cpu, cuda). Out: a torch device, the precision that pays there
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from functools import lru_cache
@@ -17,6 +18,8 @@ from maskwright.errors import RecipeError
 DEVICES = ("auto", "cpu", "cuda")
 PRODUCTS = {"cpu": (2048, 256, 768), "cuda": (8192, 4096, 4096)}
 """rows, inward, outward: a product like those of training, large enough to keep the device busy"""
+SHARE = 0.8
+"""of the memory that is there"""
 WORTH_IT = 1.33
 """bf16 is taken where it is faster than fp32 by this"""
 
@@ -30,7 +33,22 @@ def device(wish: str) -> torch.device:
         raise RecipeError("device cuda: torch finds no CUDA device here; use --device cpu, or a CUDA build of torch")
     if wish == "cpu" or not there:
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if rank >= torch.cuda.device_count():
+        raise RecipeError(
+            f"device cuda: {torch.cuda.device_count()} GPUs are too few for process {rank + 1} on this machine"
+        )
+    return torch.device("cuda", rank)
+
+
+def memory(place: torch.device) -> float:
+    """Bytes that a run may take: most of what the machine, or the GPU, has."""
+    if place.type == "cuda":
+        return SHARE * torch.cuda.get_device_properties(place).total_memory
+    try:
+        return SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not a Unix
+        return math.inf
 
 
 def name(place: torch.device) -> str:
@@ -38,16 +56,20 @@ def name(place: torch.device) -> str:
     return torch.cuda.get_device_name(place) if place.type == "cuda" else torch.backends.cpu.get_cpu_capability()
 
 
-@lru_cache
 def precision(place: torch.device) -> torch.dtype:
-    """What the device multiplies faster, measured."""
+    """What the device multiplies faster, measured, whatever the run: the answer stands in its recipe."""
     fast, plain = matrix_rate(torch.bfloat16, place), matrix_rate(torch.float32, place)
     return torch.bfloat16 if fast > WORTH_IT * plain else torch.float32
 
 
-@lru_cache
 def matrix_rate(kind: torch.dtype, place: torch.device) -> float:
-    """FLOP/s of a product of the shape that training is made of; the best of a few, since machines are shared."""
+    """FLOP/s of a product of the shape that training is made of, on as many threads as torch uses now."""
+    return _matrix_rate(kind, place, torch.get_num_threads())
+
+
+@lru_cache
+def _matrix_rate(kind: torch.dtype, place: torch.device, threads: int) -> float:
+    """The best of a few, since machines are shared."""
     rows, inward, outward = PRODUCTS[place.type]
     a, b = torch.ones(rows, inward, dtype=kind, device=place), torch.ones(outward, inward, dtype=kind, device=place)
     best, deadline = float("inf"), time.monotonic() + 0.15

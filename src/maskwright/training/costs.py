@@ -76,8 +76,8 @@ class Work:
         return PROCESS + states + self.batch_tokens * kept * bytes_a_value
 
     def disk(self) -> float:
-        """Bytes of two checkpoints and the model."""
-        return 2 * 4 * (2 * self.matrices + 3 * self.around) + 4 * self.parameters
+        """Bytes at the most: two checkpoints and a third being written, and the model."""
+        return 3 * 4 * (2 * self.matrices + 3 * self.around) + 4 * self.parameters
 
 
 @dataclass(frozen=True)

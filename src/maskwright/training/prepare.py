@@ -13,6 +13,7 @@ import os
 import queue
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +96,16 @@ def _described(source: Source | None) -> list[Any]:
 def _prepared(folder: Path, known: dict[str, Any], changed: bool = False) -> Prepared:
     shards = Shards(folder)
     if shards.lengths.sum() < LEAST_TOKENS:
-        raise DataError(
-            f"too small to train on: {shards.lengths.sum()} tokens in {known['records']} records"
-            f" ({known['bytes']} bytes); {LEAST_TOKENS} tokens are needed, and a useful model takes some 100 kB"
-        )
+        raise _too_small(int(shards.lengths.sum()), known["records"], known["bytes"])
     own = np.arange(known["train"], len(shards)) if known["train"] < len(shards) else None
     return Prepared(shards, own, known["records"], known["bytes"], changed, known["train"] > known["records"])
+
+
+def _too_small(tokens: int, records: int, size: int) -> DataError:
+    return DataError(
+        f"too small to train on: {tokens} tokens in {records} records ({size} bytes);"
+        f" {LEAST_TOKENS} tokens are needed, and a useful model takes some 100 kB"
+    )
 
 
 @dataclass(frozen=True)
@@ -108,18 +113,30 @@ class Sample:
     shards: Shards
     share: float
     """of the corpus, by bytes"""
+    seconds: float
+    """that preparing all of the corpus would take, about"""
 
 
 def sample(source: Source, modality: Modality, folder: Path, most: int) -> Sample:
     """Fits the modality on an even sample of some `most` bytes, and tokenises that alone into `folder`."""
     silent: Progress = lambda what, size: None  # noqa: E731
-    _, few, size, records = _sampled(source, silent, most)
+    begun = time.monotonic()
+    _, _, size, records = _sampled(source, silent, most)
+    read_in = time.monotonic() - begun
+    if len(records) < STRETCHES:
+        held = sum(len(record.value.encode()) for record in records)
+        records = list(_stretched(records, held))[:: max(round(held / most), 1)]
     modality.fit(records, size)
+    fitted_in = time.monotonic() - begun - read_in
     writer = Writer(folder, modality.columns)
-    _tokenise(_stretched(records, size) if few else records, modality, writer, silent)
+    _tokenise(records, modality, writer, silent)
     writer.close()
     shards = Shards(folder)
-    return Sample(shards, float(shards.sizes.sum()) / max(size, 1))
+    share = min(float(shards.sizes.sum()) / max(size, 1), 1.0)
+    if shards.lengths.sum() < LEAST_TOKENS * share:
+        raise _too_small(int(shards.lengths.sum() / share), len(records), size)
+    cut_in = time.monotonic() - begun - read_in - fitted_in
+    return Sample(shards, share, 2 * read_in + fitted_in + cut_in / share)
 
 
 def fingerprint(shards: Shards) -> str:
