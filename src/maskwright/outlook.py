@@ -23,7 +23,7 @@ from maskwright.training.prepare import cores, sample
 from maskwright.training.probe import speed
 from maskwright.training.schedule import TrainConfig
 
-SAMPLE_BYTES, LOOK_TOKENS = 4_000_000, 30_000
+SAMPLE_BYTES, LOOK_TOKENS = 12_000_000, 30_000
 SHARES = (0.5, 1.0, 2.0)
 
 

@@ -34,6 +34,8 @@ CONTINUED_LR = 5e-4
 """the highest learning rate of a run that goes on from a checkpoint"""
 OPEN = 1_000_000_000
 """steps of a run whose end the clock has still to settle"""
+CLOSE = 1.005
+"""losses that no one could tell apart: the smaller net answers faster"""
 WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
 REACH = (128, 256)
 """the longest piece of a record: in runs below `LONG_READING` seconds, and above"""
@@ -134,15 +136,17 @@ def choose(
     share: float = 1.0,
     batch_tokens: int | None = None,
 ) -> Choice:
-    """The net of lowest expected loss among those that fit into memory, for training records of so many tokens each (R,),
-    which are a `share` of the corpus; `probe` times a step of a likely one. `batch_tokens`: where it was given."""
+    """The smallest net whose expected loss is close to the lowest, of those that fit into memory, for training records of
+    so many tokens each (R,), which are a `share` of the corpus. `probe` times a step of a likely one; `batch_tokens`: where
+    it was given."""
     own = int(records.sum() / share)
     works = [Work.of(modality, net, batch_tokens or scaling.BATCHES[0], records) for net in nets]
 
     def best(speed: Speed) -> Choice:
         found = [_expected(length, work, own, speed, place, batch_tokens) for work in works]
         room = [choice for choice in found if choice.work.memory(place.itemsize) <= place.memory]
-        return min(room or found[:1], key=lambda choice: choice.loss)
+        least = min(choice.loss for choice in room or found[:1])
+        return next(choice for choice in room or found[:1] if choice.loss <= CLOSE * least)
 
     return best(LAPTOP if length.seconds is None else probe(best(LAPTOP)))
 

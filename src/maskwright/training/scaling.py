@@ -14,8 +14,9 @@ German law and Python code (bits a byte; counting needs 1.18 and 1.57):
     192, 4              1.25 M    1.2 M   1.111   1.290   0.88               0.87
     192, 4              1.25 M    1.7 M   1.014   1.192   0.81               0.81
 
-Data seen again is worth less the more often it was seen (Muennighoff et al., 2023, "Scaling data-constrained language
-models", section 3.1); masks differ each time, so it is worth longer than there.
+Data seen again is worth less the more often it was seen, and parameters less the more there are to a token of it
+(Muennighoff et al., 2023, "Scaling data-constrained language models", section 3.1); masks differ each time, so that data
+stays useful for longer than there.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ import math
 
 LEAST, SIZE, SIZE_POWER, TIME, TIME_POWER = 0.35, 0.13, 0.38, 0.45, 0.5
 """of a million parameters, and a million tokens"""
-REPEATS = 40.0
-"""epochs after which another one is worth a third of the first"""
+REPEATS, SPARE = 40.0, 5.0
+"""epochs, and parameters a token of the corpus, after which one more is worth a third of the first"""
 SPREAD = 1.35
 """how far corpora lie apart: a loss is expected between itself divided by this and itself times this"""
 BATCHES, BATCH_TOKENS = (2048, 65_536), 10e6
@@ -34,9 +35,13 @@ BATCHES, BATCH_TOKENS = (2048, 65_536), 10e6
 
 def loss(matrices: int, tokens: float, own: int) -> float:
     """A share of counting's bits."""
-    again = max(tokens / own - 1, 0.0)
-    worth = min(tokens, own) + own * REPEATS * (1 - math.exp(-again / REPEATS))
-    return LEAST + SIZE * (matrices / 1e6) ** -SIZE_POWER + TIME * (worth / 1e6) ** -TIME_POWER
+    size, time = _worth(matrices, own, SPARE), _worth(tokens, own, REPEATS)
+    return LEAST + SIZE * (size / 1e6) ** -SIZE_POWER + TIME * (time / 1e6) ** -TIME_POWER
+
+
+def _worth(amount: float, own: int, fading: float) -> float:
+    """As much of what is fresh: all of it up to `own`, then less and less."""
+    return min(amount, own) + own * fading * (1 - math.exp(-max(amount / own - 1, 0.0) / fading))
 
 
 def batch(tokens: float) -> int:
