@@ -16,11 +16,10 @@ from maskwright import folder
 from maskwright.modalities.base import Modality
 from maskwright.nets.encoder import NetConfig
 from maskwright.tokens import Array
+from maskwright.training.optimiser import POLYNOMIALS
 
 PRODUCTS, ATTENTION = 0.9, 0.45
 """share of the matrix rate that they reach (LOG.md)"""
-ITERATIONS = 5
-"""of Muon's polynomial"""
 TARGETS = 0.37
 """share of the tokens at which the head works"""
 PROCESS = 400e6
@@ -48,7 +47,7 @@ class Work:
         with torch.device("meta"):
             made = folder.build(modality, net)
         inner = [p.shape for p in made.encoder.parameters() if p.dim() == 2]
-        turning = sum(ITERATIONS * (4 * min(s) ** 2 * max(s) + 2 * min(s) ** 3) for s in inner)
+        turning = sum(len(POLYNOMIALS) * (4 * min(s) ** 2 * max(s) + 2 * min(s) ** 3) for s in inner)
         matrices = sum(s.numel() for s in inner)
         around = sum(p.numel() for p in made.parameters()) - matrices
         return cls(net, batch_tokens, _keys(net, lengths + modality.frame_size), matrices, around, turning)
