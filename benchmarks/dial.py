@@ -2,9 +2,10 @@
 
     python benchmarks/dial.py --data DIR --work DIR [--corpora gesetze_de,code_python,sgd_turns] [--budgets 2m,10m]
 
-For each corpus and budget: the whole command left alone, and the same with each of the sizes below set by hand, for as much
-wall time. Held-out bits a byte, and how far the choice is from the best of them; beside it what `maskwright plan` had
-expected of the choice. Models of `held_out.py` serve where they are there already.
+For each corpus and budget: the whole command left alone, and the same with the next smaller and larger widths set by hand,
+for as much wall time, and on in either direction while that is better or within 1%. Held-out bits a byte, and how far the
+choice is from the best of them; beside it what `maskwright plan` had expected of the choice. Models of `held_out.py` serve
+where they are there already.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any
 from corpora import Corpus, model, parser, part, report
 from maskwright import plan
 
-SIZES = ((128, 4), (192, 4), (256, 6), (384, 8))
+WIDTHS = (64, 128, 192, 256, 384, 512)
+GIVE_UP = 1.01
 
 
 def expected(corpus: Corpus) -> dict[str, Any]:
@@ -39,19 +41,22 @@ def main() -> None:
         for name in options.corpora.split(","):
             corpus = part(options.data, options.work, name, budget)
             chosen = model(corpus).about
-            net = (chosen["net"]["width"], chosen["net"]["layers"])
+            net = chosen["net"]["width"]
             found = {net: chosen["held_out"]["bits_per_byte"]}
-            for width, layers in SIZES:
-                if (width, layers) not in found:
-                    other = replace(corpus, model=Path(f"{corpus.model}-{width}x{layers}"))
-                    settings = (f"net.width={width}", f"net.layers={layers}")
-                    found[width, layers] = model(other, settings).about["held_out"]["bits_per_byte"]
-            best = min(found.values())
+            for widths in ([w for w in WIDTHS if w > net], [w for w in WIDTHS[::-1] if w < net]):
+                for width in widths:
+                    other = replace(corpus, model=Path(f"{corpus.model}-{width}"))
+                    found[width] = model(other, (f"net.width={width}",)).about["held_out"]["bits_per_byte"]
+                    if found[width] > GIVE_UP * min(found.values()):
+                        break
             rows.append({
-                "corpus": name, "budget": budget, "chosen": net, "expected": expected(corpus),
-                "bits_per_byte": {f"{w}x{n}": round(bits, 4) for (w, n), bits in sorted(found.items())},
-                "above_best": round(found[net] / best - 1, 4),
+                "corpus": name, "budget": budget, "chosen": net, "layers": chosen["net"]["layers"],
+                "tokens": chosen["trained"]["tokens"], "expected": expected(corpus),
+                "floor": round(min(v for k, v in chosen["held_out"].items() if k.startswith("floor")), 4),
+                "bits_per_byte": {str(width): round(bits, 4) for width, bits in sorted(found.items())},
+                "above_best": round(found[net] / min(found.values()) - 1, 4),
             })  # fmt: skip
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)  # hours lie between them
     report("the size that a budget picks beside the best of a small sweep", rows)
 
 

@@ -83,6 +83,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_in_the_same_bytes(
         process.kill()
         process.wait()
     assert subprocess.run(command, capture_output=True).returncode == 0
+    assert (out / "recipe.toml").read_text() == (whole / "recipe.toml").read_text()
     assert weights(out) == weights(whole)
     steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(steps)

@@ -20,8 +20,10 @@ PRODUCTS = {"cpu": (2048, 256, 768), "cuda": (8192, 4096, 4096)}
 """rows, inward, outward: a product like those of training, large enough to keep the device busy"""
 SHARE = 0.8
 """of the memory that is there"""
-WORTH_IT = 1.33
-"""bf16 is taken where it is faster than fp32 by this"""
+BFLOAT16 = {"AVX512": ("avx512_bf16", "amx_bf16"), "SVE256": ("bf16", "sve_bf16")}
+"""instruction set that torch uses -> what of a chip multiplies bf16 faster than fp32"""
+BFLOAT16_CHIP = (8, 0)
+"""compute capability from which a GPU does"""
 
 
 def device(wish: str) -> torch.device:
@@ -57,9 +59,13 @@ def name(place: torch.device) -> str:
 
 
 def precision(place: torch.device) -> torch.dtype:
-    """What the device multiplies faster, measured, whatever the run: the answer stands in its recipe."""
-    fast, plain = matrix_rate(torch.bfloat16, place), matrix_rate(torch.float32, place)
-    return torch.bfloat16 if fast > WORTH_IT * plain else torch.float32
+    """What the device multiplies faster. The chip says so, no clock: one recipe must be one run however busy the machine."""
+    if place.type == "cuda":
+        fast = torch.cuda.get_device_capability(place) >= BFLOAT16_CHIP
+    else:
+        has = torch.cpu.get_capabilities()
+        fast = any(has.get(kind) for kind in BFLOAT16.get(torch.backends.cpu.get_cpu_capability(), ()))
+    return torch.bfloat16 if fast else torch.float32
 
 
 def matrix_rate(kind: torch.dtype, place: torch.device) -> float:
