@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 import maskwright as mw
 from corpora import parser, report
-from maskwright import plan
+from maskwright import sizing
 from opponent import SHAPE, arguments, run
 
 CORPORA, RATE = ("peps_en", "sgd_dialogues", "sotu_en", "wikitext2"), "2e-3"
@@ -71,7 +71,7 @@ def main() -> None:
         ]
         subprocess.run(command, check=True)
     if not other.exists():
-        seconds = plan.seconds(options.budget)
+        seconds = sizing.seconds(options.budget)
         run(options, data, SHAPE, mode="expert", lr=RATE, seconds=seconds, evals=2, save=other,
             tokenizer=options.work / "four.tokenizer.json")  # fmt: skip
     rows = []

@@ -103,6 +103,6 @@ def report(claim: str, rows: list[dict[str, Any]]) -> None:
     """One JSON object: the claim, its figures, the machine and the version that they were taken on."""
     import torch
 
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     machine = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
     print(json.dumps({"claim": claim, "rows": rows, "machine": machine, "torch": torch.__version__, "commit": commit}))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora import Corpus, model, parser, part, report
-from maskwright import plan
+from maskwright import sizing
 
 WIDTHS = (64, 128, 192, 256, 384, 512)
 GIVE_UP = 1.01
@@ -26,10 +26,21 @@ GIVE_UP = 1.01
 
 def expected(corpus: Corpus) -> dict[str, Any]:
     """What `plan` says of this budget."""
-    command = [sys.executable, "-m", "maskwright", "plan", corpus.train, "--field", "text", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "maskwright",
+        "plan",
+        corpus.train,
+        "--field",
+        "text",
+        "--json",
+        "--group",
+        corpus.group,
+    ]
     command += ["--budget", corpus.budget]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    return next(row for row in map(json.loads, lines) if row["seconds"] == plan.seconds(corpus.budget))
+    return next(row for row in map(json.loads, lines) if row["seconds"] == sizing.seconds(corpus.budget))
 
 
 def main() -> None:

@@ -119,12 +119,15 @@ def test_standard_input_and_a_reader_that_goes_away(folder: Path, table: Path, r
         (["score", "MODEL", "a", "--out", "x.txt"], "--out x.txt: end it in .parquet or .jsonl"),
         (["list", "model"], "list model: choose one of modalities, families, keys (did you mean 'modalities'?)"),
         (["train", "x.txt"], "--out is missing"),
+        (["plan", "DATA", "--set", "train.steps=5"], "leave train.steps out"),
+        (["plan", "DATA", "--set", "net.norm=post"], "no family has this shape"),
+        (["plan", "DATA", "--budget", "soon"], "--budget soon"),
         (["inspect", "nowhere"], "nowhere: no such file or folder"),
         (["demo", "--modality", "music"], "the demo knows text"),
     ],
 )
-def test_what_was_typed_wrongly_is_one_line(folder: Path, run: Run, arguments: list[str], words: str) -> None:
-    done = run(*[str(folder) if a == "MODEL" else a for a in arguments])
+def test_what_was_typed_wrongly_is_one_line(folder: Path, corpus: Path, run: Run, arguments: list[str], words: str) -> None:
+    done = run(*[{"MODEL": folder, "DATA": corpus}.get(a, a) for a in arguments])
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert words in done.stderr
@@ -136,6 +139,12 @@ def test_inspect_plan_and_list(folder: Path, corpus: Path, run: Run) -> None:
     assert "3,000 records" in run("inspect", corpus).stdout
     rows = [json.loads(line) for line in run("plan", corpus, "--budget", "2m", "--json").stdout.splitlines()]
     assert [row["seconds"] for row in rows] == [60, 120, 240]
+    assert all(0 < row["low"] < row["bits_per_byte"] < row["high"] for row in rows)
+    wide = [json.loads(line) for line in run("plan", corpus, "--json", "--set", "net.width=320").stdout.splitlines()]
+    assert [(row["seconds"], row["width"]) for row in wide] == [(300, 320), (600, 320), (1200, 320)]
+    on = run("plan", corpus, "--budget", "2m", "--init", folder)
+    assert "unknown" in on.stdout, on.stderr
+    assert "48 wide, 2 layers" in on.stdout
     assert run("list", "modalities").stdout.split() == ["text"]
     assert "train.lr = 0.004" in run("list", "keys").stdout
     assert run("--version").stdout.strip() == f"maskwright {mw.__version__}"

@@ -32,13 +32,13 @@ def test_the_command_reference_is_fresh() -> None:
 def test_the_public_names_are_these() -> None:
     assert set(mw.__all__) == {
         "DataError", "Interrupted", "MaskwrightError", "Model", "ModelError", "QueryError", "RecipeError", "RunError",
-        "__version__", "load", "train",
+        "__version__", "load", "plan", "train",
     }  # fmt: skip
     assert all(hasattr(mw, name) for name in mw.__all__)
+    import maskwright.outlook
     import maskwright.training.loop  # noqa: F401
 
-    assert callable(mw.train)  # no submodule may take its place
-    assert callable(mw.load)
+    assert all(map(callable, (mw.train, mw.plan, mw.load)))  # no submodule may take its place
 
 
 def test_versions_agree() -> None:

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.asked import asked
-from maskwright.errors import RecipeError
+from maskwright.errors import ModelError, RecipeError
 from maskwright.modalities import Modality, modality
-from maskwright.nets.encoder import NetConfig
-from maskwright.plan import CLOSE, LAPTOP, Choice, Length, Place, choose, nets, reach, schedule, seconds
 from maskwright.recipe import DataConfig, Recipe, keys, parsed
+from maskwright.sizing import CLOSE, LAPTOP, Choice, Length, Place, choose, nets, schedule, seconds
 from maskwright.training.costs import Speed
 from maskwright.training.schedule import TrainConfig
 
@@ -69,7 +68,7 @@ def test_heads_alone_leave_the_widths_that_they_divide() -> None:
 )  # fmt: skip
 def test_values_out_of_range_are_named(setting: str) -> None:
     with pytest.raises(RecipeError, match=setting.split(".")[1].split("=")[0]):
-        asked({"init": None, "train.device": None}, [setting], {"budget": None, "steps": None, "tokens": None})
+        asked(None, [setting], {"budget": None, "steps": None, "tokens": None})
 
 
 def test_a_recipe_of_another_version_is_named(tmp_path: Path) -> None:
@@ -101,7 +100,7 @@ SLOW, FAST = Speed(0.05e12, 130e-9), Speed(1e15, 1e-12)
 
 
 def chosen(text: Modality, length: Length, speed: Speed = LAPTOP) -> Choice:
-    return choose(length, nets({}, reach(length, RECORDS, 2)), text, RECORDS, lambda likely: speed, Place())
+    return choose(length, {}, None, text, RECORDS, lambda likely: speed, Place())
 
 
 def test_more_time_and_faster_machines_never_buy_a_smaller_net(text: Modality) -> None:
@@ -120,14 +119,13 @@ def test_more_time_and_faster_machines_never_buy_a_smaller_net(text: Modality) -
 
 def test_steps_and_tokens_ask_no_clock(text: Modality) -> None:
     length = Length(steps=500)
-    nothing: list[NetConfig] = nets({}, reach(length, RECORDS, 2))
 
     def probe(likely: Choice) -> Speed:
         raise AssertionError("a clock was asked")
 
-    choice = choose(length, nothing, text, RECORDS, probe, Place(processes=2))
+    choice = choose(length, {}, None, text, RECORDS, probe, Place(processes=2))
     config = TrainConfig(batch_tokens=choice.batch_tokens)
-    assert choice == choose(length, nothing, text, RECORDS, probe, Place(processes=1))
+    assert choice == choose(length, {}, None, text, RECORDS, probe, Place(processes=1))
     assert choice.net.width <= 256
     assert schedule(length, choice, config).steps == 500
     assert schedule(Length(tokens=10 * config.batch_tokens), choice, config).steps == 10
@@ -136,19 +134,28 @@ def test_steps_and_tokens_ask_no_clock(text: Modality) -> None:
 def test_a_small_corpus_gets_no_large_net(text: Modality) -> None:
     for tokens, most in ((5_000, 128), (100_000, 256)):
         records = np.full(tokens // 50, 50)
-        choice = choose(Length(3600.0), nets({}, 128), text, records, lambda likely: LAPTOP, Place())
+        choice = choose(Length(3600.0), {}, None, text, records, lambda likely: LAPTOP, Place())
         assert choice.net.width <= most
 
 
 def test_what_does_not_fit_into_memory_is_not_chosen(text: Modality) -> None:
     length = Length(360_000.0)
-    made = nets({}, 128)
-    free = choose(length, made, text, RECORDS, lambda likely: LAPTOP, Place())
-    tight = choose(length, made, text, RECORDS, lambda likely: LAPTOP, Place(memory=free.work.memory(4) * 0.7))
+    free = choose(length, {}, None, text, RECORDS, lambda likely: LAPTOP, Place())
+    tight = choose(length, {}, None, text, RECORDS, lambda likely: LAPTOP, Place(memory=free.work.memory(4) * 0.7))
     assert tight.net.width < free.net.width
-    assert choose(length, made, text, RECORDS, lambda likely: LAPTOP, Place(memory=1.0)).net.width == made[0].width
+    least = choose(length, {}, None, text, RECORDS, lambda likely: LAPTOP, Place(memory=1.0))
+    assert least.net.width == nets({}, 128)[0].width
 
 
 def test_a_given_batch_is_what_is_planned_with(text: Modality) -> None:
-    choice = choose(Length(60.0), nets({}, 128), text, RECORDS, lambda likely: LAPTOP, Place(), batch_tokens=512)
-    assert choice.batch_tokens == choice.work.batch_tokens == 512
+    for length in (Length(60.0, batch_tokens=512), Length(steps=100, batch_tokens=512)):
+        choice = chosen(text, length)
+        assert choice.batch_tokens == choice.work.batch_tokens == 512
+    few, many = (chosen(text, Length(steps=1000, batch_tokens=size)) for size in (512, 65_536))
+    assert few.net.width < many.net.width
+    assert few.net.length <= many.net.length
+
+
+def test_a_shape_that_no_tool_could_open_is_refused(text: Modality) -> None:
+    with pytest.raises(ModelError, match="no family has this shape"):
+        choose(Length(60.0), {"net.norm": "post"}, None, text, RECORDS, lambda likely: LAPTOP, Place())

@@ -23,6 +23,7 @@ from maskwright.errors import (
 
 if TYPE_CHECKING:
     from maskwright.model import Model, load
+    from maskwright.outlook import plan
     from maskwright.run import train
 
 __version__ = "0.1.0"
@@ -37,9 +38,10 @@ __all__ = [
     "RunError",
     "__version__",
     "load",
+    "plan",
     "train",
 ]
-_LAZY = {"train": "maskwright.run", "load": "maskwright.model", "Model": "maskwright.model"}
+_LAZY = {"train": "maskwright.run", "plan": "maskwright.outlook", "load": "maskwright.model", "Model": "maskwright.model"}
 
 
 def __getattr__(name: str) -> Any:

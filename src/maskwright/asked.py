@@ -1,7 +1,7 @@
 """What a command asks of a run, checked before anything is read.
 
-In: the options of `train`, None where not given. Out: a recipe with what was given put in, and how long the run shall be;
-or one line on what doesn't go together.
+In: the options of `train` and `plan`, None where not given. Out: a recipe with what was given put in, and how long the run
+shall be; or one line on what doesn't go together. And what the machine decides where the user did not.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from maskwright import modalities, plan
+from maskwright import modalities, sizing
 from maskwright.errors import RecipeError, RunError
-from maskwright.nets import machine
+from maskwright.nets import machine, native
 from maskwright.nets.encoder import NetConfig
 from maskwright.recipe import Recipe, parsed
+from maskwright.training.schedule import TrainConfig
 
 DEFAULT_BUDGET = "10m"
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""a file, a folder, "-" for standard input; or several"""
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,45 @@ class Asked:
     """budget, steps and tokens, as given"""
 
 
-def asked(options: dict[str, Any], settings: Sequence[str], length: dict[str, Any]) -> Asked:
-    """`options` by their key in the recipe. Raises RecipeError, ModelError, RunError."""
+def asked(
+    data: Paths | None,
+    settings: Sequence[str],
+    length: dict[str, Any],
+    *,
+    field: str | None = None,
+    group: str | None = None,
+    held_out: str | os.PathLike[str] | None = None,
+    record: str | None = None,
+    modality: str | None = None,
+    tokenizer: str | os.PathLike[str] | None = None,
+    init: str | os.PathLike[str] | None = None,
+    extend_vocab: int | None = None,
+    on_bad: str | None = None,
+    device: str | None = None,
+) -> Asked:
+    """Raises RecipeError, ModelError, RunError."""
+    paths = () if data is None else (data,) if isinstance(data, (str, os.PathLike)) else tuple(data)
+    return _checked(
+        {
+            "data.paths": tuple(map(os.fspath, paths)) or None, "data.field": field, "data.group": group,
+            "data.held_out": os.fspath(held_out) if held_out else None, "data.record": record, "data.on_bad": on_bad,
+            "modality": None if modality == "auto" else modality,
+            "tokenizer.path": os.fspath(tokenizer) if tokenizer else None, "tokenizer.extend": extend_vocab,
+            "init": os.fspath(init) if init else None, "train.device": device,
+        },
+        settings,
+        length,
+    )  # fmt: skip
+
+
+def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str, Any]) -> Asked:
     if sum(choice is not None for choice in length.values()) > 1:
         raise RecipeError("choose one of budget, steps and tokens")
     for name in ("steps", "tokens"):
         if length[name] is not None and length[name] < 1:
             raise RecipeError(f"--{name} {length[name]}: must be at least 1")
     if length["budget"] is not None:
-        plan.seconds(length["budget"])
+        sizing.seconds(length["budget"])
     told = parsed(settings)
     if "train.device" in told and options["train.device"]:
         raise RecipeError("train.device is given twice over: leave out --device, or the setting")
@@ -51,9 +84,15 @@ def asked(options: dict[str, Any], settings: Sequence[str], length: dict[str, An
         options = options | {"tokenizer.path": init}
     given = {key: value for key, value in (options | told).items() if value is not None}
     if not init:
-        plan.nets(given, NetConfig.length)  # refuses what no net could have
-    # What `plan` will choose may go with net settings that the default width doesn't go with.
+        sizing.nets(given, NetConfig.length)  # refuses what no net could have
+    # What a budget will choose may go with net settings that the default width doesn't go with.
     recipe = Recipe().with_values({k: v for k, v in given.items() if not k.startswith("net.")})
+    if (
+        "modality" not in given
+        and recipe.data.paths
+        and all(path == "-" or os.path.exists(path) for path in recipe.data.paths)
+    ):
+        recipe = replace(recipe, modality=modalities.detect(recipe.data.source())[0].name)
     modalities.modality(recipe.modality)
     machine.device(recipe.train.device)
     if "train.steps" in given:
@@ -76,3 +115,20 @@ def _fits(init: str, given: dict[str, Any], recipe: Recipe) -> None:
         name = key.removeprefix("net.")
         if name != key and name != "length" and getattr(there, name) != given[key]:
             raise RecipeError(f"{key} = {given[key]}: the checkpoint has {getattr(there, name)}; leave it out")
+
+
+def on_this_machine(config: TrainConfig, here: int = 1) -> tuple[TrainConfig, str]:
+    """With what the machine decides where the user did not, `here` processes sharing it; and a word, where it lacks
+    something."""
+    place, words = machine.device(config.device), ""
+    kernels = config.kernels
+    if kernels == "auto" and place.type != "cpu":
+        kernels = "torch"
+    elif kernels == "auto":
+        found, why = native.library()
+        kernels = "native" if found else "torch"
+        if not found:
+            words = f"{why}: training does without them, and takes half as long again"
+    dtype = str(machine.precision(place)).removeprefix("torch.") if config.dtype == "auto" else config.dtype
+    threads = config.threads or max(machine.cores() // here, 1)
+    return replace(config, device=place.type, dtype=dtype, threads=threads, kernels=kernels), words

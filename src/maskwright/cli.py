@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 import maskwright
-from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryError, RunError
+from maskwright.bulk import bulk
+from maskwright.errors import Interrupted, MaskwrightError, QueryError, RunError
 from maskwright.terminal import Progress, say
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ app = typer.Typer(
     name="maskwright", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Train a masked model on your own data; fill its blanks, embed it, find what is odd in it.",
 )  # fmt: skip
-CHUNK_RECORDS, CHUNK_SIZE = 512, 300_000
 
 Where = Annotated[Optional[str], typer.Argument(metavar="[TEXT|FILE|-]", help="a text, a file or folder, or - for stdin")]
 Folder = Annotated[str, typer.Argument(metavar="MODEL", help="a model folder")]
@@ -39,6 +39,14 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster where the chip has it, a little less exact")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one")]
 Bad = Annotated[str, typer.Option("--on-bad", help="stop or skip at what can't be read")]
+Group = Annotated[Optional[str], typer.Option(help="a field whose equal values stay on one side of the split")]
+Kind = Annotated[str, typer.Option("--modality", help="the kind of data; auto looks")]
+Tokenizer = Annotated[Optional[str], typer.Option(help="a tokenizer.json to use as it is")]
+Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="K=V", help="one key of the recipe")]
+TrainingDevice = Annotated[Optional[str], typer.Option("--device", help="cpu, cuda, or auto [auto]")]
+Init = Annotated[Optional[str], typer.Option(help="a checkpoint to go on from (see `list families`)")]
+Extend = Annotated[Optional[int], typer.Option("--extend-vocab", help="new words for its tokeniser, from DATA")]
+BadInTraining = Annotated[Optional[str], typer.Option("--on-bad", help="stop or skip at what can't be read [stop]")]
 
 
 def _version(wanted: bool) -> None:
@@ -63,18 +71,18 @@ def train(
     steps: Annotated[Optional[int], typer.Option(help="train so many steps instead")] = None,
     tokens: Annotated[Optional[int], typer.Option(help="train on so many tokens instead")] = None,
     field: Field = None,
-    group: Annotated[Optional[str], typer.Option(help="a field whose equal values stay on one side of the split")] = None,
+    group: Group = None,
     held_out: Annotated[Optional[str], typer.Option(help="your own held-out data")] = None,
     record: Grain = None,
-    modality: Annotated[str, typer.Option(help="the kind of data; auto looks")] = "auto",
-    tokenizer: Annotated[Optional[str], typer.Option(help="a tokenizer.json to use as it is")] = None,
-    init: Annotated[Optional[str], typer.Option(help="a checkpoint to go on from (see `list families`)")] = None,
-    extend_vocab: Annotated[Optional[int], typer.Option(help="new words for its tokeniser, from DATA")] = None,
+    modality: Kind = "auto",
+    tokenizer: Tokenizer = None,
+    init: Init = None,
+    extend_vocab: Extend = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was stopped or killed")] = False,
-    set_: Annotated[Optional[list[str]], typer.Option("--set", metavar="K=V", help="one key of the recipe")] = None,
-    device: Annotated[Optional[str], typer.Option(help="cpu, cuda, or auto: cuda where there is one [auto]")] = None,
+    set_: Settings = None,
+    device: TrainingDevice = None,
     shard: Annotated[bool, typer.Option("--shard", help="under torchrun: share out the parameters too (FSDP2)")] = False,
-    on_bad: Annotated[Optional[str], typer.Option("--on-bad", help="stop or skip at what can't be read [stop]")] = None,
+    on_bad: BadInTraining = None,
 ) -> None:
     """Train a model on DATA into the folder --out."""
     if not out:
@@ -97,19 +105,26 @@ def train(
 @app.command()
 def plan(
     data: Annotated[list[str], typer.Argument(metavar="DATA", help="files, folders, or - for stdin")],
-    budget: Annotated[str, typer.Option(help="90s, 10m, 2h")] = "10m",
+    budget: Annotated[Optional[str], typer.Option(help="90s, 10m, 2h [10m]")] = None,
     field: Field = None,
+    group: Group = None,
     record: Grain = None,
-    device: Device = "auto",
-    on_bad: Bad = "stop",
+    modality: Kind = "auto",
+    tokenizer: Tokenizer = None,
+    init: Init = None,
+    extend_vocab: Extend = None,
+    set_: Settings = None,
+    device: TrainingDevice = None,
+    on_bad: BadInTraining = None,
     as_json: Json = False,
 ) -> None:
     """What would be trained on DATA, and what half and double the budget would bring."""
-    from maskwright.outlook import outlook
-    from maskwright.records.read import Source
     from maskwright.show import planned
 
-    rows = outlook(Source(paths=tuple(data), field=field, grain=record, on_bad=on_bad), budget, device)
+    rows = maskwright.plan(
+        data, budget=budget, field=field, group=group, record=record, modality=modality, tokenizer=tokenizer,
+        init=init, extend_vocab=extend_vocab, on_bad=on_bad, settings=set_ or (), device=device, report=say,
+    )  # fmt: skip
     if as_json:
         for row in rows:
             print(json.dumps(row))
@@ -155,7 +170,7 @@ def fill(
         return rows
 
     answer([])  # an option that makes no sense is told once, not for every record
-    _bulk(text, (field, record, on_bad), answer, out, as_json, show.filled, show.FILL_SCHEMA)
+    bulk(text, (field, record, on_bad), answer, out, as_json, show.filled, show.FILL_SCHEMA)
 
 
 @app.command()
@@ -178,7 +193,7 @@ def score(
         raise QueryError(f"--passes {passes}: give a whole number above 0, or all")
     loaded = maskwright.load(model, precision, device)
     count: int | str = passes if passes == "all" else int(passes)
-    _bulk(
+    bulk(
         text, (field, record, on_bad), lambda records: [asdict(s) for s in loaded.score(list(records), count)],
         out, as_json, show.scored, show.SCORE_SCHEMA,
     )  # fmt: skip
@@ -200,7 +215,7 @@ def embed(
     from maskwright import show
 
     loaded = maskwright.load(model, precision, device)
-    _bulk(
+    bulk(
         text, (field, record, on_bad), lambda records: [{"embedding": v.tolist()} for v in loaded.embed(list(records))],
         out, as_json, show.embedded, show.EMBED_SCHEMA, matrix="embedding",
     )  # fmt: skip
@@ -238,120 +253,6 @@ def demo(modality: Annotated[str, typer.Option(help="the kind of data")] = "text
         shown = run(modality, watch)
     for part in shown:
         part()
-
-
-# How bulk verbs read and write
-
-
-def _bulk(
-    text: str | None,
-    reading: tuple[str | None, str | None, str],
-    answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
-    out: str | None,
-    as_json: bool,
-    shown: Callable[[Record, dict[str, Any], bool], list[str]],
-    schema: Any,
-    matrix: str | None = None,
-) -> None:
-    """Reads records, answers them in chunks, and prints or writes what came, in order."""
-    from maskwright.answers import Answers
-
-    skipped: list[str] = []
-    records, alone = _records(text, *reading, skipped)
-    rows = _answered(records, answer, reading[2] == "skip" and not alone, skipped)
-    count = 0
-    if out:
-        from maskwright.show import arrow_schema
-
-        with Answers(Path(out), arrow_schema(schema), matrix) as sink:
-            for chunk in rows:
-                sink.add([{"id": r.id, "source": r.source, **row} for r, row in chunk])
-                count += len(chunk)
-            if not count:
-                raise DataError(f"nothing was left to answer: {len(skipped)} records were skipped")
-        say(f"{out}: {count} records")
-    else:
-        for chunk in rows:
-            count += len(chunk)
-            for record, row in chunk:
-                named = row if alone else {"id": record.id, "source": record.source, **row}
-                lines = [json.dumps(_rounded(named), ensure_ascii=False)] if as_json else shown(record, row, alone)
-                print("\n".join(lines), flush=True)
-    if skipped:
-        say(f"skipped {len(skipped)} of {count + len(skipped)} records")
-    if not count:
-        raise DataError(f"nothing was left to answer: {len(skipped)} records were skipped")
-
-
-def _records(
-    text: str | None, field: str | None, grain: str | None, on_bad: str, skipped: list[str]
-) -> tuple[Iterator[Record], bool]:
-    """The records of a file, a folder or stdin; or one text, given as it is."""
-    from maskwright.records.read import Record, Source, read
-    from maskwright.records.tables import kind_of
-
-    def report(message: str) -> None:
-        skipped.append(message)
-        say(f"skipped: {message}")
-
-    if text is None:
-        if sys.stdin.isatty():
-            raise QueryError("no text: give one, or a file, or - and pipe it in")
-        text = "-"
-    if text != "-" and not os.path.exists(text):
-        if kind_of(Path(text)) and not any(c.isspace() for c in text):
-            raise DataError(f"{text}: no such file (a text of that name can be piped in with -)")
-        return iter([Record(text, "text")]), True
-    return read(Source(paths=(text,), field=field, grain=grain, on_bad=on_bad, report=report)), False
-
-
-def _answered(
-    records: Iterator[Record],
-    answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
-    skip: bool,
-    skipped: list[str],
-) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
-    """Chunks of records with their answers; where one of a chunk can't be answered, the others still are."""
-    for chunk in _chunks(records):
-        try:
-            yield list(zip(chunk, answer(chunk), strict=True))
-            continue
-        except (QueryError, DataError):
-            if not skip:
-                raise
-        kept = []
-        for record in chunk:
-            try:
-                kept.append((record, answer([record])[0]))
-            except (QueryError, DataError) as error:
-                skipped.append(str(error))
-                say(f"skipped: {error}")
-        if kept:
-            yield kept
-
-
-def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
-    chunk: list[Record] = []
-    size = 0
-    for record in records:
-        chunk.append(record)
-        size += len(record.value)
-        if len(chunk) >= CHUNK_RECORDS or size >= CHUNK_SIZE:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def _rounded(value: Any) -> Any:
-    """Seven digits are more than float32 knows."""
-    if isinstance(value, float):
-        return float(f"{value:.7g}")
-    if isinstance(value, dict):
-        return {name: _rounded(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(inner) for inner in value]
-    return value
 
 
 def main() -> None:

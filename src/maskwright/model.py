@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from maskwright import folder
+from maskwright.beside import beside
 from maskwright.errors import QueryError
 from maskwright.infer import decode, lengths
 from maskwright.infer.calibration import Calibration
@@ -138,11 +139,12 @@ class Model:
         if coverage is not None:
             self.calibration.level(coverage, 1)
         options = _Options(top_k, n, draws, seed, targets, coverage)
-        found = [f for group in _groups(records_of(query, "query")) for f in self._fill(group, options)]
+        groups = _groups(records_of(query, "query"))
+        asked = beside(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
+        found = [filling for group, variants in asked for filling in self._fill(group, variants, options)]
         return found[0] if isinstance(query, (str, Record)) else found
 
-    def _fill(self, records: Sequence[Record], options: _Options) -> list[Filling]:
-        asked = [self.modality.blanks(record, options.targets) for record in records]
+    def _fill(self, records: Sequence[Record], asked: list[list[Asked]], options: _Options) -> list[Filling]:
         config = DecodeConfig(temperature=self.calibration.slot, beam=max(decode.BEAM, options.n or 1), offers=options.top_k)
         seek = self._forced if options.targets is not None else self._drawn if options.draws else self._best
         chosen = seek(records, asked, options, config)
@@ -277,8 +279,7 @@ class Model:
         (with its word's later ones) and is exact. Raises QueryError.
         """
         out = []
-        for group in _groups(records_of(record)):
-            encoded = self.modality.encode(group)
+        for group, encoded in self._encoded(records_of(record)):
             nats = score(self.reader, encoded, [r.key for r in group], passes)
             for tokens, values in zip(encoded, nats, strict=True):
                 places = [tuple(map(int, where)) for where in tokens.where]
@@ -288,13 +289,17 @@ class Model:
 
     def embed(self, record: str | Record | Iterable[str | Record]) -> Array:
         """(n, W) float32 rows of unit length, or (W,) for one record: the mean of the final states of all tokens."""
-        out = [self._embed(group) for group in _groups(records_of(record))]
+        out = [self._embed(encoded) for _, encoded in self._encoded(records_of(record))]
         rows = np.concatenate(out) if out else np.zeros((0, self.net.config.width), dtype=np.float32)
         return rows[0] if isinstance(record, (str, Record)) else rows
 
-    def _embed(self, records: Sequence[Record]) -> Array:
+    def _encoded(self, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], list[Tokens]]]:
+        """Records in groups, with their tokens, the next of which are cut while the net reads."""
+        return beside(((group, self.modality.encode(group)) for group in _groups(records)), 1)
+
+    def _embed(self, records: Sequence[Tokens]) -> Array:
         pieces, owners, kept = [], [], []
-        for number, tokens in enumerate(self.modality.encode(records)):
+        for number, tokens in enumerate(records):
             cuts = windows(len(tokens), self.reader.most)
             last = len(cuts.starts) - 1
             for w, (start, end) in enumerate(zip(cuts.starts, cuts.ends, strict=True)):

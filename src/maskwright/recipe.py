@@ -1,7 +1,7 @@
 """Every choice of a run in one tree, and as TOML.
 
 In: the configurations that stand beside what they configure. Out: a `Recipe`, changed by `--set train.lr=3e-4`, written
-and read. Knows nothing of how choices are made (`plan.py`) or used.
+and read. Knows nothing of how choices are made (`sizing.py`) or used.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -20,6 +20,7 @@ from maskwright.infer.calibration import CalibrationConfig
 from maskwright.masking import MaskConfig
 from maskwright.modalities import TokenizerConfig
 from maskwright.nets.encoder import NetConfig
+from maskwright.records.read import Source
 from maskwright.training.schedule import TrainConfig
 
 
@@ -33,6 +34,13 @@ class DataConfig:
     held_out: str = ""
     """the user's own held-out data"""
     on_bad: str = "stop"
+
+    def source(self, report: Callable[[str], None] | None = None) -> Source:
+        """What to read; `report` hears of what is skipped."""
+        return Source(
+            paths=self.paths, field=self.field or None, group=self.group or None, grain=self.record or None,
+            on_bad=self.on_bad, report=report,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,18 +18,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from maskwright import card, folder, modalities, plan, rundir
-from maskwright.asked import Asked, asked
+from maskwright import card, folder, modalities, rundir, sizing
+from maskwright.asked import Asked, Paths, asked, on_this_machine
 from maskwright.errors import DataError, ModelError, RecipeError, RunError
 from maskwright.files import clear_leftovers, locked
 from maskwright.infer import calibration
 from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
 from maskwright.model import Model, load
-from maskwright.nets import machine, native
+from maskwright.nets import machine
 from maskwright.process import Stop, keep_memory, stoppable
 from maskwright.recipe import Recipe
-from maskwright.records.read import Source
 from maskwright.records.split import Split, split
 from maskwright.tokens import Tokens
 from maskwright.tokens import split as apart
@@ -38,7 +37,7 @@ from maskwright.training.costs import Speed
 from maskwright.training.data import Order, batch_of, cut
 from maskwright.training.held_out import held_out
 from maskwright.training.loop import Hooks, Loop, Pace
-from maskwright.training.prepare import Prepared, cores, prepare
+from maskwright.training.prepare import Prepared, prepare
 from maskwright.training.probe import speed
 from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig
@@ -68,7 +67,7 @@ Watcher = Callable[[News], None]
 
 
 def train(
-    data: str | os.PathLike[str] | Sequence[str] | None = None,
+    data: Paths | None = None,
     *,
     out: str | os.PathLike[str],
     budget: str | None = None,
@@ -76,7 +75,7 @@ def train(
     tokens: int | None = None,
     field: str | None = None,
     group: str | None = None,
-    held_out: str | None = None,
+    held_out: str | os.PathLike[str] | None = None,
     record: str | None = None,
     modality: str | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
@@ -103,16 +102,10 @@ def train(
     Raises MaskwrightError: DataError, ModelError, RecipeError, RunError (Interrupted where the user stopped it).
     """
     begun = time.monotonic()
-    paths = () if data is None else (os.fspath(data),) if isinstance(data, (str, os.PathLike)) else tuple(data)
     wanted = asked(
-        {
-            "data.paths": paths or None, "data.field": field, "data.group": group, "data.held_out": held_out,
-            "data.record": record, "data.on_bad": on_bad, "modality": None if modality == "auto" else modality,
-            "tokenizer.path": os.fspath(tokenizer) if tokenizer else None, "tokenizer.extend": extend_vocab,
-            "init": os.fspath(init) if init else None, "train.device": device,
-        },
-        settings,
-        {"budget": budget, "steps": steps, "tokens": tokens},
+        data, settings, {"budget": budget, "steps": steps, "tokens": tokens}, field=field, group=group, held_out=held_out,
+        record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, on_bad=on_bad,
+        device=device,
     )  # fmt: skip
     processes = Processes.joined(shard, wanted.recipe.train.device)
     tell = watch if watch and processes.first else lambda news: None
@@ -181,12 +174,11 @@ class _Run:
         """Of this process: as many as were asked for, or its share of the machine's cores; a run that is resumed alone keeps
         to its recipe."""
         asked = self.given.get("train.threads") or (self.recipe.train.threads if self.processes.count == 1 else 0)
-        return int(asked) or max(cores() // self.processes.here, 1)
+        return int(asked) or max(machine.cores() // self.processes.here, 1)
 
     # Before training
 
     def _prepare(self, begun: bool) -> tuple[Modality, Prepared]:
-        data = self.recipe.data
         skipped: set[str] = set()
 
         def report(message: str) -> None:
@@ -194,10 +186,8 @@ class _Run:
                 self.watch(News("reading", words=f"skipped: {message}"))
             skipped.add(message)
 
-        source = Source(
-            paths=data.paths, field=data.field or None, group=data.group or None, grain=data.record or None,
-            on_bad=data.on_bad, report=report,
-        )  # fmt: skip
+        data = self.recipe.data
+        source = data.source(report)
         held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
         modality = modalities.modality(self.recipe.modality)
         modality.configure(getattr(self.recipe, modality.section))
@@ -216,54 +206,31 @@ class _Run:
         """Fills in what was not asked for; from here on the recipe says everything."""
         recipe, records = self.recipe, prepared.shards.lengths[parts.train]
         if recipe.init:
-            recipe = replace(recipe, train=replace(recipe.train, lr=plan.CONTINUED_LR))
-        recipe = replace(recipe, train=self._machine(recipe.train))
+            recipe = replace(recipe, train=replace(recipe.train, lr=sizing.CONTINUED_LR))
+        config, words = on_this_machine(recipe.train, self.processes.here)
+        if words:
+            self.watch(News("training", words=words))
+        recipe = replace(recipe, train=config)
         left = None
         if recipe.budget:  # reading alone may have taken all of it: then the least is trained
-            left = max(plan.seconds(recipe.budget) - (time.monotonic() - self.begun), 1.0)
-        length = plan.Length(left, self.length["steps"], self.length["tokens"])
-        reach = plan.reach(length, records, modality.frame_size)
-        if not recipe.init:
-            nets = plan.nets(self.given, reach)
-        else:
-            there = modality.checkpoint(Path(recipe.init))
-            nets = [replace(there, length=self.given.get("net.length", min(reach, there.length)))]
-        for net in nets:
-            modality.hugging_face(net)  # refuses a shape that no other tool could open
-
+            left = max(sizing.seconds(recipe.budget) - (time.monotonic() - self.begun), 1.0)
+        length = sizing.Length(left, self.length["steps"], self.length["tokens"], self.given.get("train.batch_tokens"))
+        there = modality.checkpoint(Path(recipe.init)) if recipe.init else None
         place, dtype = machine.device(recipe.train.device), getattr(torch, recipe.train.dtype)
 
-        def probe(likely: plan.Choice) -> Speed:
+        def probe(likely: sizing.Choice) -> Speed:
             with rundir.kernels(recipe.train.kernels):
                 return speed(likely.work, modality, prepared.shards, parts.train, place, dtype)
 
-        choice = plan.choose(
-            length, nets, modality, records, probe,
-            plan.Place(machine.memory(place) / self.processes.here, dtype.itemsize, self.processes.count),
-            batch_tokens=self.given.get("train.batch_tokens"),
-        )  # fmt: skip
-        config = replace(recipe.train, batch_tokens=choice.batch_tokens, look_tokens=plan.look_tokens(length))
+        room = sizing.Place(machine.memory(place) / self.processes.here, dtype.itemsize, self.processes.count)
+        choice = sizing.choose(length, self.given, there, modality, records, probe, room)
+        config = replace(recipe.train, batch_tokens=choice.batch_tokens, look_tokens=sizing.look_tokens(length))
         given = {key: value for key, value in self.given.items() if key not in rundir.LEFT_TO_THE_RUN}
         recipe = replace(recipe, net=choice.net, train=config).with_values(given)
-        recipe = replace(recipe, train=plan.schedule(length, choice, recipe.train))
+        recipe = replace(recipe, train=sizing.schedule(length, choice, recipe.train))
         slots = recipe.calibration.slots or (0 if recipe.budget else SLOTS)
         self.recipe = replace(recipe, calibration=calibration.CalibrationConfig(slots=slots)).with_values(given)
         self.recipe.write(self.out / rundir.RECIPE)
-
-    def _machine(self, config: TrainConfig) -> TrainConfig:
-        """With what this machine decides where the user did not."""
-        place = machine.device(config.device)
-        kernels = config.kernels
-        if kernels == "auto" and place.type != "cpu":
-            kernels = "torch"
-        elif kernels == "auto":
-            found, why = native.library()
-            kernels = "native" if found else "torch"
-            if not found:
-                self.watch(News("training", words=f"{why}: training does without them, and takes half as long again"))
-        dtype = str(machine.precision(place)).removeprefix("torch.") if config.dtype == "auto" else config.dtype
-        threads = config.threads or max(cores() // self.processes.here, 1)
-        return replace(config, device=place.type, dtype=dtype, threads=threads, kernels=kernels)
 
     # Training
 
@@ -286,7 +253,7 @@ class _Run:
         order = Order(modality, shards, parts.train, recipe.net.length, recipe.train, recipe.mask, self.processes)
         pace = None
         if recipe.budget:
-            pace = Pace(self.begun, plan.seconds(recipe.budget) * (1 - plan.FINISH_SHARE), plan.DECAY_SHARE)
+            pace = Pace(self.begun, sizing.seconds(recipe.budget) * (1 - sizing.FINISH_SHARE), sizing.DECAY_SHARE)
 
         def line(values: dict[str, Any]) -> int:
             if not first:
@@ -332,7 +299,7 @@ class _Run:
         reader = Reader(net, modality)
         shown = {name: self._held_out(modality, prepared, parts, name, reader.most) for name in ("fit", "level")}
         if not self.recipe.calibration.slots:
-            left = plan.seconds(self.recipe.budget) - loop.state.elapsed - (time.monotonic() - self.begun)
+            left = sizing.seconds(self.recipe.budget) - loop.state.elapsed - (time.monotonic() - self.begun)
             slots = calibration.affordable(reader, shown["fit"], left * CALIBRATION_SHARE)
             self.recipe = replace(self.recipe, calibration=calibration.CalibrationConfig(slots=slots))
             self.recipe.write(self.out / rundir.RECIPE)

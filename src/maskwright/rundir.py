@@ -14,14 +14,14 @@ from typing import Any
 
 import torch
 
-from maskwright import folder, plan
+from maskwright import folder, sizing
 from maskwright.errors import RecipeError, RunError
 from maskwright.files import LOCK, write_whole
 from maskwright.nets import machine, native
 from maskwright.recipe import Recipe
 from maskwright.records.shards import Shards
 from maskwright.training import checkpoint
-from maskwright.training.prepare import cores, fingerprint
+from maskwright.training.prepare import fingerprint
 
 CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
 LEFT_TO_THE_RUN = {
@@ -57,7 +57,7 @@ def finished(out: Path) -> bool:
 def taken_up(out: Path, given: dict[str, Any], length: dict[str, Any]) -> Recipe:
     """The recipe of the run that is there, with which repeated options must agree."""
     old = Recipe.read(out / RECIPE)
-    steps = plan.Length(None, length["steps"], length["tokens"]).counted(old.train.batch_tokens)
+    steps = sizing.Length(None, length["steps"], length["tokens"]).counted(old.train.batch_tokens)
     again = given | {"budget": length["budget"], "train.steps": steps}
     for key, value in again.items():
         if value is not None and value != LEFT_TO_THE_RUN.get(key) and value != old[key]:
@@ -80,7 +80,9 @@ def kernels(choice: str) -> AbstractContextManager[None]:
     wanted = choice == "native"
     found, why = native.library()
     if wanted and not found:
-        raise RunError(f"train.kernels = native, and here are none: {why}; train to another --out without the setting")
+        raise RunError(
+            f"train.kernels = native, and here are none: {why}; leave the setting out, and train to another --out"
+        )
     return native.using(wanted)
 
 
@@ -97,7 +99,7 @@ def placed(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: boo
         "torch": torch.__version__,
         "chip": chip,
         "kernels": native.library()[1] if recipe.train.kernels == "native" else "torch",
-        "cores": cores(),
+        "cores": machine.cores(),
     }
     path = out / CHECKPOINTS / PLACE
     found = checkpoint.latest(out / CHECKPOINTS) if resume else None

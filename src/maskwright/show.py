@@ -101,7 +101,9 @@ def planned(rows: Sequence[dict[str, Any]]) -> list[str]:
             "steps, about": f"{row['steps']:,}",
             "tokens a second": f"{row['tokens_per_s']:,}",
             "times the data": f"{row['epochs']:g}",
-            "held-out bits a byte": f"{row['bits_per_byte']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+            "held-out bits a byte": (
+                f"{row['bits_per_byte']:.2f} ({row['low']:.2f} to {row['high']:.2f})" if row["bits_per_byte"] else "unknown"
+            ),
             "counting reaches": f"{row['floor_neighbours']:.2f}",
             "memory": f"{row['memory_mb']:,} MB",
             "disk, while it runs": f"{row['disk_mb']:,} MB",

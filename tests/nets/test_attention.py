@@ -52,6 +52,22 @@ def test_laid_out_attention_is_attention(
     torch.testing.assert_close(ours, theirs, atol=close * float(theirs.abs().max()), rtol=close)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("window", [0, 8, 64])
+@pytest.mark.parametrize("reader", ["native", "rows"])
+def test_scores_far_apart_still_give_a_mean_of_what_may_be_read(dtype: torch.dtype, window: int, reader: str) -> None:
+    cu = np.array([0, 5, 68, 300, 301], dtype=np.int64)
+    qkv = torch.randn(301, 3, 2, 32, generator=torch.Generator().manual_seed(0))
+    qkv[:, :2] *= 100
+    found = attend(qkv.to(dtype), None, Layout.of(cu, reader, window), window).float().view(301, 2, 32)
+    for a, b in pairwise(cu):
+        for i in range(a, b):
+            near = slice(max(a, i - window // 2), min(b, i + window // 2 + 1)) if window else slice(a, b)
+            values = qkv[near, 2]
+            assert (found[i] <= values.amax(0) + 0.03).all()
+            assert (found[i] >= values.amin(0) - 0.03).all()
+
+
 @given(st.lists(st.integers(1, 300), min_size=20, max_size=200))
 @settings(max_examples=20, deadline=None)
 def test_rows_are_well_filled(lengths: list[int]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from maskwright import folder as folders
 from maskwright.modalities import Modality, modality
-from maskwright.plan import nets
+from maskwright.sizing import nets
 from maskwright.training import scaling
 from maskwright.training.costs import Speed, Work
 

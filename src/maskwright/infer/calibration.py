@@ -173,13 +173,11 @@ def _slot_temperature(reader: Reader, questions: Sequence[Question]) -> float:
     """The temperature at which the truth is likeliest, by golden section on the mean nats of logits kept once."""
     if not questions:
         return 1.0
-    kept: list[Any] = []
 
-    def answer(distribution: Any, members: list[int], rows: Array) -> list[None]:
-        kept.append((distribution, truth(questions, members)))
-        return [None] * len(members)
+    def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:
+        return [(distribution, truth(questions, members)), *[None] * (len(members) - 1)]
 
-    reader.ask(questions, answer)
+    kept = [batch for batch in reader.ask(questions, answer) if batch]
     return _golden(lambda t: float(sum(d.tempered(t).nll(values).double().sum() for d, values in kept)))
 
 

@@ -7,8 +7,10 @@ the questions; another order or other company changes an answer by float noise a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,8 @@ from maskwright.modalities.base import Modality
 from maskwright.nets.encoder import MaskedNet
 from maskwright.tokens import Array, Batch, Tokens, join
 
-BATCH_TOKENS = 8192
+BATCH_TOKENS, LEAST_TOKENS = 8192, 512
+"""of a batch, at the most; and what is not worth another thread"""
 
 
 @dataclass(frozen=True)
@@ -45,45 +48,74 @@ class Reader:
         self.most = net.config.length - modality.frame_size
         """tokens of a record that are read at once"""
 
-    @torch.no_grad()
     def ask(self, questions: Sequence[Question], answer: Callable[[Any, list[int], Array], Any]) -> list[Any]:
         """Calls answer(distribution, questions of this batch, rows' first index (n + 1,)) for each batch; it returns a
         result a question, and these come back in the order of the questions."""
-        out: list[Any] = [None] * len(questions)
-        for members, batch, inner in self._batches([q.tokens for q in questions]):
+
+        def one(members: list[int]) -> Any:
+            batch, inner = self._batch([questions[m].tokens for m in members])
             hidden = np.zeros(len(batch), dtype=bool)
             hidden[inner] = np.concatenate([questions[m].hidden for m in members])
             counts = [len(questions[m].at) for m in members]
             offsets = np.cumsum([0] + [len(questions[m].tokens) for m in members])[:-1]
             at = inner[np.concatenate([questions[m].at + o for m, o in zip(members, offsets, strict=True)])]
-            rows = np.concatenate([[0], np.cumsum(counts)])
-            for member, result in zip(members, answer(self.net(batch, hidden, at), members, rows), strict=True):
+            return answer(self.net(batch, hidden, at), members, np.concatenate([[0], np.cumsum(counts)]))
+
+        return self._each([len(q.tokens) for q in questions], one)
+
+    def states(self, records: Sequence[Tokens]) -> list[Array]:
+        """(N + frame, W) final states of each piece, with nothing hidden."""
+
+        def one(members: list[int]) -> list[Array]:
+            batch, _ = self._batch([records[m] for m in members])
+            states = self.net.states(batch, ~batch.present).float().cpu().numpy()
+            return [states[a:b] for a, b in pairwise(batch.cu_seqlens)]
+
+        return self._each([len(tokens) for tokens in records], one)
+
+    def _each(self, lengths: Sequence[int], one: Callable[[list[int]], Any]) -> list[Any]:
+        """one(members) for each batch, whose results come back in the order of the records."""
+        threads = torch.get_num_threads() if self.net.device.type == "cpu" else 1
+        batches = _cut(np.asarray(lengths) + self.modality.frame_size, threads)
+
+        @torch.no_grad()
+        def work(members: list[int]) -> Any:
+            return one(members)
+
+        if min(len(batches), threads) < 2:
+            found = [work(members) for members in batches]
+        else:  # a batch a thread is faster than all threads on each (LOG.md)
+            try:
+                with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                    found = list(pool.map(work, batches))
+            finally:
+                torch.set_num_threads(threads)
+        out: list[Any] = [None] * len(lengths)
+        for members, results in zip(batches, found, strict=True):
+            for member, result in zip(members, results, strict=True):
                 out[member] = result
         return out
 
-    @torch.no_grad()
-    def states(self, records: Sequence[Tokens]) -> list[Array]:
-        """(N + frame, W) final states of each piece, with nothing hidden."""
-        out: list[Any] = [None] * len(records)
-        for members, batch, _ in self._batches(records):
-            states = self.net.states(batch, ~batch.present).float().cpu().numpy()
-            for i, member in enumerate(members):
-                out[member] = states[batch.cu_seqlens[i] : batch.cu_seqlens[i + 1]]
-        return out
+    def _batch(self, records: Sequence[Tokens]) -> tuple[Batch, Array]:
+        """Records with their frames, and the batch's tokens that are the records' own."""
+        batch = self.modality.frame(join(records, np.zeros(len(records), dtype=np.uint64)))
+        return batch, _own(batch, [len(tokens) for tokens in records])
 
-    def _batches(self, records: Sequence[Tokens]) -> Iterator[tuple[list[int], Batch, Array]]:
-        """(which records, their framed batch, the batch's tokens that are the records' own)."""
-        order = sorted(range(len(records)), key=lambda i: len(records[i]))
-        start = 0
-        while start < len(order):
-            end, total = start, 0
-            while end < len(order) and (end == start or total + len(records[order[end]]) <= BATCH_TOKENS):
-                total += len(records[order[end]]) + self.modality.frame_size
-                end += 1
-            members = order[start:end]
-            batch = self.modality.frame(join([records[m] for m in members], np.zeros(len(members), dtype=np.uint64)))
-            yield members, batch, _own(batch, [len(records[m]) for m in members])
-            start = end
+
+def _cut(lengths: Array, threads: int) -> list[list[int]]:
+    """Records to batches of at most BATCH_TOKENS, or one, shortest first; as many as keep all threads at work."""
+    total = int(lengths.sum())
+    rounds = -(-total // (BATCH_TOKENS * threads))
+    most = max(-(-total // (rounds * threads)), LEAST_TOKENS) if total else 1
+    out: list[list[int]] = []
+    size = 0
+    for i in np.argsort(lengths, kind="stable").tolist():
+        if not out or size + lengths[i] > most:
+            out.append([])
+            size = 0
+        out[-1].append(i)
+        size += int(lengths[i])
+    return out
 
 
 def _own(batch: Batch, lengths: Sequence[int]) -> Array:

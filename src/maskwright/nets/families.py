@@ -126,7 +126,8 @@ def to_config(config: NetConfig, vocabulary: int, ids: dict[str, int]) -> Json:
         "num_hidden_layers": config.layers,
         "num_attention_heads": config.heads,
         "tie_word_embeddings": True,
-        "pad_token_id": ids["pad"],
+        # RoBERTa counts positions from there, whatever its tokeniser pads with.
+        "pad_token_id": config.first_position - 1 if family is ROBERTA else ids["pad"],
         "torch_dtype": "float32",
     } | (_modernbert(config, ids) if family is MODERNBERT else _bert(config))
 

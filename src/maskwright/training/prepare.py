@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import queue
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from maskwright.beside import beside
 from maskwright.errors import DataError
 from maskwright.files import write_whole
 from maskwright.modalities.base import Modality
@@ -36,7 +34,6 @@ LEAST_TOKENS = 2_000
 """below this there is nothing to learn, and nothing to measure on"""
 Progress = Callable[[str, float], None]
 """(what is being done, bytes done)"""
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def prepare(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     grouped, source = source.group is not None, _spooled(source, folder)
-    records, few, size, sample = _sampled(source, progress, SAMPLE_BYTES)
+    records, few, size, sample = _sampled(source, modality, progress, SAMPLE_BYTES)
     progress("tokeniser", 0)
     modality.fit(sample, size)
     del sample
@@ -121,10 +118,10 @@ def sample(source: Source, modality: Modality, folder: Path, most: int) -> Sampl
     """Fits the modality on an even sample of some `most` bytes, and tokenises that alone into `folder`."""
     silent: Progress = lambda what, size: None  # noqa: E731
     begun = time.monotonic()
-    _, _, size, records = _sampled(source, silent, most)
+    _, _, size, records = _sampled(source, modality, silent, most)
     read_in = time.monotonic() - begun
     if len(records) < STRETCHES:
-        held = sum(len(record.value.encode()) for record in records)
+        held = sum(map(modality.size, records))
         records = list(_stretched(records, held))[:: max(round(held / most), 1)]
     modality.fit(records, size)
     fitted_in = time.monotonic() - begun - read_in
@@ -158,13 +155,13 @@ def _spooled(source: Source, folder: Path) -> Source:
     return Source(paths=(str(spool),), field="text", group="group", on_bad=source.on_bad, report=source.report)
 
 
-def _sampled(source: Source, progress: Progress, most: int) -> tuple[int, bool, int, list[Record]]:
+def _sampled(source: Source, modality: Modality, progress: Progress, most: int) -> tuple[int, bool, int, list[Record]]:
     """Counts records and bytes, says whether there are few groups, and keeps records whose hash is low: an even sample
     that depends on content alone."""
     threshold, kept, held, size, count = 1 << 64, [], 0, 0, 0
     groups: set[str] = set()
     for record in read(source):
-        n = len(record.value.encode())
+        n = modality.size(record)
         count, size = count + 1, size + n
         if len(groups) < STRETCHES:
             groups.add(record.group or record.id)
@@ -198,17 +195,17 @@ def _stretched(records: Iterable[Record], size: int) -> Iterator[Record]:
 def _tokenise(records: Iterable[Record], modality: Modality, writer: Writer, progress: Progress) -> None:
     """Reads, hashes and groups on one thread while the tokeniser works on this one."""
     done = 0
-    for chunk in _beside(_chunks(records)):
+    for chunk in beside(_chunks(records, modality)):
         for (_, size, key, fold, group), tokens in zip(chunk, modality.tokenise([c[0] for c in chunk]), strict=True):
             writer.add(tokens, key=key, fold=fold, group=group, size=size)
             done += size
         progress("tokenising", done)
 
 
-def _chunks(records: Iterable[Record]) -> Iterator[list[tuple[Record, int, int, int, int]]]:
+def _chunks(records: Iterable[Record], modality: Modality) -> Iterator[list[tuple[Record, int, int, int, int]]]:
     chunk, size = [], 0
     for record in records:
-        n = len(record.value.encode())
+        n = modality.size(record)
         chunk.append((record, n, record.key, _hash(" ".join(record.value.split())), _hash(record.group or record.value)))
         size += n
         if size >= CHUNK_BYTES:
@@ -220,44 +217,3 @@ def _chunks(records: Iterable[Record]) -> Iterator[list[tuple[Record, int, int, 
 
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-
-
-def _beside(items: Iterator[_T], ahead: int = 4) -> Iterator[_T]:
-    """The same items, made on a thread of their own, `ahead` at the most."""
-    ready: queue.Queue[tuple[str, Any]] = queue.Queue(ahead)
-    stop = threading.Event()
-
-    def put(item: tuple[str, Any]) -> None:
-        while not stop.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            for item in items:
-                put(("item", item))
-                if stop.is_set():
-                    return
-            put(("end", None))
-        except BaseException as error:  # whatever it is, it belongs to the one who asked
-            put(("error", error))
-
-    thread = threading.Thread(target=work, daemon=True, name="maskwright-reader")
-    thread.start()
-    try:
-        while True:
-            what, value = ready.get()
-            if what == "error":
-                raise value
-            if what == "end":
-                return
-            yield value
-    finally:
-        stop.set()
-        thread.join()
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -499,6 +499,45 @@ inline void softmax(float *scores, const Block &b, int64_t reach) {
     }
 }
 
+#ifdef __AVX512BF16__
+inline __m512 exponential(__m512 x) {  // the same as above, but that values below e^-87 become 0
+    __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
+    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(2.12194440e-4f), r);
+    __m512 p = _mm512_set1_ps(1.9875691500e-4f);
+    for (float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(c));
+    p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), _mm512_add_ps(r, _mm512_set1_ps(1.0f)));
+    return _mm512_scalef_ps(p, n);
+}
+
+// Scores of a block to what is to be multiplied by `share`, a row each, for probabilities; packed along a row.
+inline void unscaled(const float *scores, const Block &b, int64_t reach, uint32_t *packed, float *share) {
+    for (int64_t i = b.begin; i < b.end; i++) {
+        const float *row = scores + (i - b.begin) * b.padded;
+        uint32_t *to = packed + (i - b.begin) * b.padded / 2;
+        int64_t first = (reach ? std::max(b.first, i - reach) : b.first) - b.first;
+        int64_t last = (reach ? std::min(b.last, i + reach + 1) : b.last) - b.first;
+        float most = -INFINITY;
+#pragma omp simd reduction(max : most)
+        for (int64_t j = first; j < last; j++) most = std::max(most, row[j]);
+        __m512 sum = _mm512_setzero_ps();
+        for (int64_t j = 0; j < b.padded; j += LANES) {
+            int64_t from = std::min<int64_t>(std::max<int64_t>(first - j, 0), LANES);
+            int64_t past = std::min<int64_t>(std::max<int64_t>(last - j, 0), LANES);
+            __mmask16 inside = __mmask16((1u << past) - 1) & ~__mmask16((1u << from) - 1);
+            __m512 shifted = _mm512_sub_ps(_mm512_loadu_ps(row + j), _mm512_set1_ps(most));
+            __m512 value = _mm512_maskz_mov_ps(inside, exponential(shifted));
+            sum = _mm512_add_ps(sum, value);
+            _mm256_storeu_si256((__m256i *)(to + j / 2), (__m256i)_mm512_cvtneps_pbh(value));
+        }
+        share[i - b.begin] = 1.0f / _mm512_reduce_add_ps(sum);
+    }
+}
+#else
+inline void unscaled(const float *, const Block &, int64_t, uint32_t *, float *) {}
+#endif
+
 // One head of one record, as fp32: what both directions begin with.
 struct Head {
     int64_t first, n, padded, stride;
@@ -560,10 +599,12 @@ void attend_forward(const T *qkv, const int64_t *cu, const float *cosine, const 
                     int64_t rows = b.end - begin;
                     uint32_t *p2 = room(own.pairs[3], QUERIES * b.padded / 2);
                     product<false>(q2 + begin * half, half, 1, kt2 + b.first, h.padded, scores, b.padded, rows, b.padded, half);
-                    softmax(scores, b, reach);
-                    along(scores, b.padded, rows, b.padded, p2);
+                    float share[QUERIES];
+                    unscaled(scores, b, reach, p2, share);
                     product<false>(p2, b.padded / 2, 1, v2 + b.first / 2 * depth, depth, o + begin * depth, depth, rows, depth,
                                    (b.last - b.first + 1) / 2);
+                    for (int64_t i = 0; i < rows; i++)
+                        for (int64_t j = 0; j < depth; j++) o[(begin + i) * depth + j] *= share[i];
                     continue;
                 }
                 product<false>(h.q + begin * depth, depth, 1, h.kt + b.first, h.padded, scores, b.padded, b.end - begin,

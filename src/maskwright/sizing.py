@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,13 +61,15 @@ class Length:
     """left of the budget"""
     steps: int | None = None
     tokens: int | None = None
+    batch_tokens: int | None = None
+    """of a step, where they were given too"""
 
     @property
     def worth(self) -> float:
         """Seconds of training: of this machine, or of a laptop where steps or tokens are given and no clock is asked."""
         if self.seconds is not None:
             return self.seconds * (1 - FINISH_SHARE)
-        return (self.tokens or (self.steps or 0) * scaling.BATCHES[0]) / LAPTOP_TOKENS
+        return (self.tokens or (self.steps or 0) * (self.batch_tokens or scaling.BATCHES[0])) / LAPTOP_TOKENS
 
     def counted(self, batch_tokens: int) -> int | None:
         """How many steps were asked for; None where the clock decides, or nothing was asked."""
@@ -93,8 +95,11 @@ def reach(length: Length, records: Array, frame: int) -> int:
     return size
 
 
-def nets(given: Mapping[str, Any], reach: int) -> list[NetConfig]:
-    """What may be chosen from, smallest first: a shape for each width, with those keys put in that were given."""
+def nets(given: Mapping[str, Any], reach: int, there: NetConfig | None = None) -> list[NetConfig]:
+    """What may be chosen from, smallest first: a shape for each width, with those keys put in that were given; or the shape
+    of a checkpoint that is gone on from."""
+    if there:
+        return [replace(there, length=given.get("net.length", min(reach, there.length)))]
     own = {key.removeprefix("net."): value for key, value in given.items() if key.startswith("net.")}
     widths = (own["width"],) if "width" in own else WIDTHS
     found, wrong = [], RecipeError("")
@@ -127,23 +132,25 @@ class Place:
 
 def choose(
     length: Length,
-    nets: Sequence[NetConfig],
+    given: Mapping[str, Any],
+    there: NetConfig | None,
     modality: Modality,
     records: Array,
     probe: Callable[[Choice], Speed],
     place: Place,
-    *,
     share: float = 1.0,
-    batch_tokens: int | None = None,
 ) -> Choice:
     """The smallest net whose expected loss is close to the lowest, of those that fit into memory, for training records of
-    so many tokens each (R,), which are a `share` of the corpus. `probe` times a step of a likely one; `batch_tokens`: where
-    it was given."""
+    so many tokens each (R,), which are a `share` of the corpus. `given`, `there`: as in `nets`. `probe` times a step of a
+    likely one. Raises RecipeError, and ModelError for a shape that no other tool could open."""
     own = int(records.sum() / share)
-    works = [Work.of(modality, net, batch_tokens or scaling.BATCHES[0], records) for net in nets]
+    likely = nets(given, reach(length, records, modality.frame_size), there)
+    for net in likely:
+        modality.hugging_face(net)
+    works = [Work.of(modality, net, length.batch_tokens or scaling.BATCHES[0], records) for net in likely]
 
     def best(speed: Speed) -> Choice:
-        found = [_expected(length, work, own, speed, place, batch_tokens) for work in works]
+        found = [_expected(length, work, own, speed, place) for work in works]
         room = [choice for choice in found if choice.work.memory(place.itemsize) <= place.memory]
         least = min(choice.loss for choice in room or found[:1])
         return next(choice for choice in room or found[:1] if choice.loss <= CLOSE * least)
@@ -151,13 +158,13 @@ def choose(
     return best(LAPTOP if length.seconds is None else probe(best(LAPTOP)))
 
 
-def _expected(length: Length, work: Work, own: int, speed: Speed, place: Place, batch_tokens: int | None) -> Choice:
+def _expected(length: Length, work: Work, own: int, speed: Speed, place: Place) -> Choice:
     together = place.processes if length.seconds is not None else 1  # what was counted is the same run on any number
     tokens = 0.0
     for _ in range(2):  # the batch depends on the tokens, and these a little on the batch
         # Each process has its part of a batch, and all of the optimiser's work.
         tokens = length.worth * together / speed.seconds(replace(work, turning=work.turning * together))
-        if batch_tokens is None:
+        if length.batch_tokens is None:
             work = replace(work, batch_tokens=max(min(scaling.batch(length.tokens or tokens), own // 4), 256))
     loss = scaling.loss(work.matrices, tokens, own)
     steps = length.counted(work.batch_tokens)

@@ -1,0 +1,133 @@
+"""A verb over many records: read as they come, answered in chunks, printed or written in order.
+
+In: what the shell was given, and a function that answers records. Out: lines on stdout, or a file; what was skipped is
+named on stderr and counted. Knows nothing of the verbs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maskwright.errors import DataError, QueryError
+from maskwright.terminal import say
+
+if TYPE_CHECKING:
+    from maskwright.records.read import Record
+
+CHUNK_RECORDS, CHUNK_SIZE = 512, 300_000
+
+
+def bulk(
+    text: str | None,
+    reading: tuple[str | None, str | None, str],
+    answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
+    out: str | None,
+    as_json: bool,
+    shown: Callable[[Record, dict[str, Any], bool], list[str]],
+    schema: Any,
+    matrix: str | None = None,
+) -> None:
+    """Reads records, answers them in chunks, and prints or writes what came, in order."""
+    from maskwright.answers import Answers
+
+    skipped: list[str] = []
+    records, alone = _records(text, *reading, skipped)
+    rows = _answered(records, answer, reading[2] == "skip" and not alone, skipped)
+    count = 0
+    if out:
+        from maskwright.show import arrow_schema
+
+        with Answers(Path(out), arrow_schema(schema), matrix) as sink:
+            for chunk in rows:
+                sink.add([{"id": r.id, "source": r.source, **row} for r, row in chunk])
+                count += len(chunk)
+            if not count:
+                raise DataError(f"nothing was left to answer: {len(skipped)} records were skipped")
+        say(f"{out}: {count} records")
+    else:
+        for chunk in rows:
+            count += len(chunk)
+            for record, row in chunk:
+                named = row if alone else {"id": record.id, "source": record.source, **row}
+                lines = [json.dumps(_rounded(named), ensure_ascii=False)] if as_json else shown(record, row, alone)
+                print("\n".join(lines), flush=True)
+    if skipped:
+        say(f"skipped {len(skipped)} of {count + len(skipped)} records")
+    if not count:
+        raise DataError(f"nothing was left to answer: {len(skipped)} records were skipped")
+
+
+def _records(
+    text: str | None, field: str | None, grain: str | None, on_bad: str, skipped: list[str]
+) -> tuple[Iterator[Record], bool]:
+    """The records of a file, a folder or stdin; or one text, given as it is."""
+    from maskwright.records.read import Record, Source, read
+    from maskwright.records.tables import kind_of
+
+    def report(message: str) -> None:
+        skipped.append(message)
+        say(f"skipped: {message}")
+
+    if text is None:
+        if sys.stdin.isatty():
+            raise QueryError("no text: give one, or a file, or - and pipe it in")
+        text = "-"
+    if text != "-" and not os.path.exists(text):
+        if kind_of(Path(text)) and not any(c.isspace() for c in text):
+            raise DataError(f"{text}: no such file (a text of that name can be piped in with -)")
+        return iter([Record(text, "text")]), True
+    return read(Source(paths=(text,), field=field, grain=grain, on_bad=on_bad, report=report)), False
+
+
+def _answered(
+    records: Iterator[Record],
+    answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
+    skip: bool,
+    skipped: list[str],
+) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
+    """Chunks of records with their answers; where one of a chunk can't be answered, the others still are."""
+    for chunk in _chunks(records):
+        try:
+            yield list(zip(chunk, answer(chunk), strict=True))
+            continue
+        except (QueryError, DataError):
+            if not skip:
+                raise
+        kept = []
+        for record in chunk:
+            try:
+                kept.append((record, answer([record])[0]))
+            except (QueryError, DataError) as error:
+                skipped.append(str(error))
+                say(f"skipped: {error}")
+        if kept:
+            yield kept
+
+
+def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
+    chunk: list[Record] = []
+    size = 0
+    for record in records:
+        chunk.append(record)
+        size += len(record.value)
+        if len(chunk) >= CHUNK_RECORDS or size >= CHUNK_SIZE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _rounded(value: Any) -> Any:
+    """Seven digits are more than float32 knows."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(inner) for inner in value]
+    return value
