@@ -85,10 +85,11 @@ class Reader:
         if min(len(batches), threads) < 2:
             found = [work(members) for members in batches]
         else:  # a batch a thread is faster than all threads on each (LOG.md)
+            pool = ThreadPoolExecutor(threads, "maskwright-reader", torch.set_num_threads, (1,))
             try:
-                with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                    found = list(pool.map(work, batches))
-            finally:
+                found = list(pool.map(work, batches))
+            finally:  # whoever presses Ctrl-C waits for the batches under way alone
+                pool.shutdown(cancel_futures=True)
                 torch.set_num_threads(threads)
         out: list[Any] = [None] * len(lengths)
         for members, results in zip(batches, found, strict=True):

@@ -54,7 +54,7 @@ def memory(place: torch.device) -> float:
         whole = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (ValueError, OSError, AttributeError):  # not a Unix
         whole = math.inf
-    return SHARE * min(whole, *_numbers("memory.max"), *_numbers("memory/memory.limit_in_bytes"))
+    return SHARE * min([whole, *_numbers("memory.max"), *_numbers("memory/memory.limit_in_bytes")])
 
 
 def cores() -> int:

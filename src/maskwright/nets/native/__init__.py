@@ -1,6 +1,6 @@
 """Kernels of our own in C++, built once by the machine's compiler and kept; without one, torch's operations do the same.
 
-In: `kernels.cpp` beside this file. Out: the loaded library, or the reason why there is none. Knows how to build and call,
+In: the C++ files beside this one. Out: the loaded library, or the reason why there is none. Knows how to build and call,
 not what is computed: `nets/ops.py` does. Calls let go of Python's lock, and run on as many threads as torch does.
 """
 
@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+SOURCES = sorted(Path(__file__).parent.glob("*.cpp"))
+HEADERS = sorted(Path(__file__).parent.glob("*.h"))
 # Nothing that lets the compiler assume away a NaN, or reorder a sum that no pragma frees.
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
 CHIPS = {"AVX512": ("-march=native",), "AVX2": ("-mavx2", "-mfma", "-mf16c", "-mbmi2")}
@@ -77,7 +78,8 @@ def _loaded(compiler: str) -> tuple[ctypes.CDLL, str]:
     chip = CHIPS.get(torch.backends.cpu.get_cpu_capability(), ())
     flags = (*FLAGS, *(("-mcpu=native",) if platform.machine() in ("aarch64", "arm64") else chip))
     version = subprocess.run([compiler, "--version"], capture_output=True, timeout=20, check=True).stdout
-    name = hashlib.sha256(b"\0".join((SOURCE.read_bytes(), version, " ".join(flags).encode(), _chip()))).hexdigest()[:16]
+    code = [path.read_bytes() for path in (*SOURCES, *HEADERS)]
+    name = hashlib.sha256(b"\0".join((*code, version, " ".join(flags).encode(), _chip()))).hexdigest()[:16]
     try:
         return ctypes.CDLL(str(_built(_cache(), name, compiler, flags))), name
     except OSError:
@@ -96,7 +98,8 @@ def _built(folder: Path, name: str, compiler: str, flags: tuple[str, ...]) -> Pa
     if not path.is_file():
         with tempfile.TemporaryDirectory(dir=folder) as made_in:
             fresh = Path(made_in) / path.name
-            subprocess.run([compiler, *flags, str(SOURCE), "-o", str(fresh)], capture_output=True, timeout=300, check=True)
+            command = [compiler, *flags, *map(str, SOURCES), "-o", str(fresh)]
+            subprocess.run(command, capture_output=True, timeout=300, check=True)
             fresh.chmod(0o700)
             os.replace(fresh, path)
     return path
