@@ -4,8 +4,9 @@ In: parameters of the encoder's matrices, tokens trained on, tokens that the cor
 share of those that counting neighbours needs on the same positions; and the batch that goes with so many tokens.
 
 The form is that of Hoffmann et al. (2022, "Training compute-optimal large language models", equation 2): what no net of
-this kind gets below, what a small net misses, what a short run misses. Fitted on runs of one to three minutes, and checked on
-whole commands of 2 and 10 minutes on two cores (`benchmarks/dial.py`; shares of what counting needs, the rule's in brackets):
+this kind gets below, what a small net misses, what a short run misses. Fitted on runs of one to three minutes, and checked
+on whole commands of 2 and 10 minutes on two cores (`benchmarks/dial.py`): shares of what counting needs, the rule's in
+brackets.
 
     width, layers   parameters   minutes   million tokens     German law   Python code   dialogue turns
     64, 3               0.10 M         2    4.7, 5.0, 7.7     .93 (.87)    .82 (.86)     .81 (.82)
