@@ -83,16 +83,24 @@ def plan(
             length = sizing.Length(max(budgeted * share - found.seconds, 1.0), batch_tokens=given.get("train.batch_tokens"))
             room = sizing.Place(machine.memory(place), dtype.itemsize)
             choice = sizing.choose(length, given, there, cutter, records, probe, room, found.share)
-            bits = None if there else held.floors["neighbours"] * choice.loss
-            own = records.sum() / found.share
-            rows.append({
-                "seconds": round(budgeted * share), "width": choice.net.width, "layers": choice.net.layers,
-                "parameters": choice.work.parameters, "length": choice.net.length, "batch_tokens": choice.batch_tokens,
-                "tokens_per_s": round(1 / timed[0].seconds(choice.work)),
-                "steps": round(choice.tokens / choice.batch_tokens), "epochs": round(choice.tokens / own, 1),
-                "bits_per_byte": bits and round(bits, 3), "low": bits and round(bits / scaling.SPREAD, 3),
-                "high": bits and round(bits * scaling.SPREAD, 3), "floor_neighbours": round(held.floors["neighbours"], 3),
-                "memory_mb": round(choice.work.memory(dtype.itemsize) / 1e6),
-                "disk_mb": round((choice.work.disk() + found.shards.nbytes / found.share) / 1e6),
-            })  # fmt: skip
+            tokens = records.sum() / found.share
+            rows.append(
+                {"seconds": round(budgeted * share)} | _row(choice, timed[0], dtype, tokens, held.floors["neighbours"])
+            )
+            rows[-1]["disk_mb"] = round((choice.work.disk() + found.shards.nbytes / found.share) / 1e6)
+            if there:
+                rows[-1] |= dict.fromkeys(("bits_per_byte", "low", "high"))
     return rows
+
+
+def _row(choice: sizing.Choice, speed: Speed, dtype: torch.dtype, tokens: float, floor: float) -> dict[str, Any]:
+    """What a choice comes to, for a corpus of so many tokens of which counting needs `floor` bits a byte."""
+    bits = floor * choice.loss
+    return {
+        "width": choice.net.width, "layers": choice.net.layers, "parameters": choice.work.parameters,
+        "length": choice.net.length, "batch_tokens": choice.batch_tokens,
+        "tokens_per_s": round(1 / speed.seconds(choice.work)), "steps": round(choice.tokens / choice.batch_tokens),
+        "epochs": round(choice.tokens / tokens, 1), "bits_per_byte": round(bits, 3),
+        "low": round(bits / scaling.SPREAD, 3), "high": round(bits * scaling.SPREAD, 3), "floor_neighbours": round(floor, 3),
+        "memory_mb": round(choice.work.memory(dtype.itemsize) / 1e6),
+    }  # fmt: skip
