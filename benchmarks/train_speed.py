@@ -47,10 +47,10 @@ def second_half(lines: list[dict[str, Any]], key: str) -> float:
 
 
 def theirs(options: Any, row: dict[str, Any], data: Path, tokenizer: Path, mode: str) -> float:
-    precision = "fp32" if row.get("env") and mode == "expert" else None
+    held = {"precision": "fp32"} if row.get("env") and mode == "expert" else {}
     lines = run(
         options, data, row["shape"], row.get("env"), mode=mode, seconds=row["seconds"], evals=2, length=row["length"],
-        tokenizer=tokenizer, precision=precision, max_records=None if mode == "default" or row["shape"] is SHAPE else 200,
+        tokenizer=tokenizer, **held, max_records=None if mode == "default" or row["shape"] is SHAPE else 200,
     )  # fmt: skip
     return second_half([line for line in lines if "t" in line], "t")
 

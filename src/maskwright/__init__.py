@@ -9,6 +9,7 @@ Importing costs nothing: what needs torch is imported when it is first used.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from maskwright.errors import (
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from maskwright.model import Model, load
     from maskwright.outlook import plan
     from maskwright.run import train
+
+# Threads that wait for each other spin for long, by default, and on a busy machine take the core that the other one needs.
+# Read when torch is loaded (LOG.md).
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 __version__ = "0.1.0"
 __all__ = [

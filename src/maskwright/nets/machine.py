@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -20,11 +21,13 @@ from maskwright.errors import RecipeError
 DEVICES = ("auto", "cpu", "cuda")
 PRODUCTS = {"cpu": (2048, 256, 768), "cuda": (8192, 4096, 4096)}
 """rows, inward, outward: a product like those of training, large enough to keep the device busy"""
-CONTAINER = Path("/sys/fs/cgroup")
+CONTAINER, CHIP = Path("/sys/fs/cgroup"), Path("/proc/cpuinfo")
 SHARE = 0.8
 """of the memory that is there"""
-BFLOAT16 = {"AVX512": ("avx512_bf16", "amx_bf16"), "SVE256": ("bf16", "sve_bf16")}
+BFLOAT16 = {"AVX512": ("amx_bf16",), "SVE256": ("bf16", "sve_bf16")}
 """instruction set that torch uses -> what of a chip multiplies bf16 faster than fp32"""
+VENDORS = {"AVX512": {"AuthenticAMD": ("avx512_bf16",)}}
+"""the same for chips of one vendor: with AVX512-BF16 alone AMD's are twice as fast in bf16, Intel's half as fast (LOG.md)"""
 BFLOAT16_CHIP = (8, 0)
 """compute capability from which a GPU does"""
 
@@ -83,9 +86,19 @@ def precision(place: torch.device) -> torch.dtype:
     if place.type == "cuda":
         fast = torch.cuda.get_device_capability(place) >= BFLOAT16_CHIP
     else:
-        has = torch.cpu.get_capabilities()
-        fast = any(has.get(kind) for kind in BFLOAT16.get(torch.backends.cpu.get_cpu_capability(), ()))
+        has, capability = torch.cpu.get_capabilities(), torch.backends.cpu.get_cpu_capability()
+        kinds = BFLOAT16.get(capability, ()) + VENDORS.get(capability, {}).get(vendor(), ())
+        fast = any(has.get(kind) for kind in kinds)
     return torch.bfloat16 if fast else torch.float32
+
+
+def vendor() -> str:
+    """As the chip names it, GenuineIntel or AuthenticAMD; "" where that can't be known."""
+    try:
+        said = CHIP.read_text()
+    except OSError:
+        said = platform.processor()
+    return next((name for name in ("AuthenticAMD", "GenuineIntel") if name in said), "")
 
 
 def matrix_rate(kind: torch.dtype, place: torch.device) -> float:
