@@ -2,8 +2,8 @@
 
     python benchmarks/gpu_speed.py --data DIR --work DIR [--rounds 3]
 
-The whole command's steps (data prepared on the side, Muon, looks left out), in bf16, documents of 1 to 8,192 tokens with none
-padded. Real tokens a second over the second half of the steps; useful matrix FLOPs and the best rate as in `train_speed`.
+The whole command's steps (data prepared on the side, Muon, looks left out), in bf16, documents of up to 8,192 tokens without
+padding. Real tokens a second over the second half of the steps; useful matrix FLOPs and the best rate as in `train_speed`.
 """
 
 from __future__ import annotations

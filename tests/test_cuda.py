@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import maskwright as mw
-from maskwright.nets.attention import Layout, attend
+from maskwright.nets import native, ops
+from maskwright.nets.attention import Layout, _turned, attend
 from maskwright.nets.positions import angles
 from tests.conftest import TINY
 
@@ -31,6 +32,35 @@ def test_flash_attention_is_attention_in_rows(window: int) -> None:
         found.append((out.float().cpu(), grad.float().cpu()))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(theirs, ours, atol=4e-2 * float(ours.abs().max()), rtol=4e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_kernels_do_what_torch_does(dtype: torch.dtype) -> None:
+    """Values and gradients of a layer's passes on a GPU, beside those of torch's own operations in fp32."""
+    generator = torch.Generator().manual_seed(0)
+    rows, width, words = 37, 96, 5000
+    x, a, u, q, f = (
+        torch.randn(*shape, generator=generator)
+        for shape in ((rows, width), (rows, width), (rows, 2 * width), (rows, 3, 4, 20), (rows, width))
+    )
+    weight, bias, table = (torch.randn(*s, generator=generator) for s in ((width,), (words,), (words, width)))
+    turn = angles(torch.arange(rows), 20, 100.0)
+    target = torch.randint(0, words, (rows,), generator=generator)
+
+    def outcome(place: str, kind: torch.dtype, kernels: bool) -> list[torch.Tensor]:
+        own = [t.to(place, kind).requires_grad_() for t in (x, a, u, q, f)]
+        given = [t.to(place).requires_grad_() for t in (weight, bias, table * 0.1)]
+        with native.using(kernels):
+            s, normed = ops.add_norm(own[0], own[1], given[0], None, 1e-5)
+            turned = _turned(own[3], (turn[0].to(place), turn[1].to(place)))
+            nll = ops.choice_nll(own[4], given[2], given[1], target.to(place))
+            parts = [s, normed, ops.geglu(own[2]), turned, nll]
+            sum((p.float() * (1 + torch.arange(p.shape[-1], device=place) % 3)).sum() for p in parts).backward()
+        return [t.detach().float().cpu() for t in parts] + [t.grad.float().cpu() for t in (*own, *given)]
+
+    for ours, theirs in zip(outcome("cuda", dtype, True), outcome("cpu", torch.float32, False), strict=True):
+        close = 3e-2 if dtype == torch.bfloat16 else 1e-3
+        torch.testing.assert_close(ours, theirs, atol=close * float(theirs.abs().max()), rtol=close)
 
 
 def test_a_model_trained_on_a_gpu_answers_alike_on_a_cpu(corpus: Path, tmp_path: Path) -> None:

@@ -122,13 +122,11 @@ def on_this_machine(config: TrainConfig, here: int = 1) -> tuple[TrainConfig, st
     something."""
     place, words = machine.device(config.device), ""
     kernels = config.kernels
-    if kernels == "auto" and place.type != "cpu":
-        kernels = "torch"
-    elif kernels == "auto":
-        found, why = native.library()
+    if kernels == "auto":
+        found, said = native.found(place)
         kernels = "native" if found else "torch"
         if not found:
-            words = f"{why}: training does without them, and takes half as long again"
+            words = f"{said}: training does without them, and takes half as long again"
     dtype = str(machine.precision(place)).removeprefix("torch.") if config.dtype == "auto" else config.dtype
     threads = config.threads or max(machine.cores() // here, 1)
     return replace(config, device=place.type, dtype=dtype, threads=threads, kernels=kernels), words

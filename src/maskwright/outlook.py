@@ -66,7 +66,7 @@ def plan(
         report(words)
     place, dtype = machine.device(config.device), getattr(torch, config.dtype)
     torch.set_num_threads(config.threads)
-    with rundir.kernels(config.kernels), tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
+    with rundir.kernels(config), tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
         found = sample(recipe.data.source(report), cutter, Path(folder), SAMPLE_BYTES)
         parts = split(found.shards, config.held_out)
         held = held_out(cutter, found.shards, parts.train, parts.held["look"], sizing.REACH[-1], LOOK_TOKENS, config.seed)

@@ -149,7 +149,7 @@ class _Run:
                 self._plan(prepared, parts, modality)
             found = rundir.placed(self.out, prepared.shards, self.recipe, resume, exactly=self.processes.count == 1)
             self.processes.agree({"resumed": found is not None})
-            with rundir.kernels(self.recipe.train.kernels):
+            with rundir.kernels(self.recipe.train):
                 loop = self._loop(modality, prepared, parts, stop, found)
                 loop.run()
                 stop.at_once("stopped while calibrating; the same command with --resume goes on there")
@@ -162,7 +162,7 @@ class _Run:
         said = self.processes.agree(None)
         if said:
             self.recipe = Recipe.read(self.out / rundir.RECIPE)
-            with stoppable() as stop, rundir.kernels(self.recipe.train.kernels):
+            with stoppable() as stop, rundir.kernels(self.recipe.train):
                 modality, prepared = self._prepare(begun=True)
                 parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
                 found = checkpoint.latest(self.checkpoints) if said["resumed"] else None
@@ -219,7 +219,7 @@ class _Run:
         place, dtype = machine.device(recipe.train.device), getattr(torch, recipe.train.dtype)
 
         def probe(likely: sizing.Choice) -> Speed:
-            with rundir.kernels(recipe.train.kernels):
+            with rundir.kernels(recipe.train):
                 return speed(likely.work, modality, prepared.shards, parts.train, place, dtype)
 
         room = sizing.Place(machine.memory(place) / self.processes.here, dtype.itemsize, self.processes.count)

@@ -22,6 +22,7 @@ from maskwright.recipe import Recipe
 from maskwright.records.shards import Shards
 from maskwright.training import checkpoint
 from maskwright.training.prepare import fingerprint
+from maskwright.training.schedule import TrainConfig
 
 CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
 LEFT_TO_THE_RUN = {
@@ -75,10 +76,10 @@ def left_as_it_was(out: Path) -> None:
                 path.rmdir()
 
 
-def kernels(choice: str) -> AbstractContextManager[None]:
+def kernels(config: TrainConfig) -> AbstractContextManager[None]:
     """With or without our kernels, as the recipe says; raises RunError where it wants what isn't here."""
-    wanted = choice == "native"
-    found, why = native.library()
+    wanted = config.kernels == "native"
+    found, why = native.found(machine.device(config.device))
     if wanted and not found:
         raise RunError(
             f"train.kernels = native, and here are none: {why}; leave the setting out, and train to another --out"
@@ -89,7 +90,7 @@ def kernels(choice: str) -> AbstractContextManager[None]:
 def placed(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: bool) -> Found | None:
     """The checkpoint to go on from; exactly only where data, torch and chip are what they were: says so if not."""
     try:
-        chip = machine.name(machine.device(recipe.train.device))
+        place = machine.device(recipe.train.device)
     except RecipeError:
         raise RunError(
             f"{out}: can't go on: it was begun on a GPU, and torch finds none here; train to another --out"
@@ -97,8 +98,8 @@ def placed(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: boo
     here: dict[str, Any] = {
         "data": fingerprint(shards),
         "torch": torch.__version__,
-        "chip": chip,
-        "kernels": native.library()[1] if recipe.train.kernels == "native" else "torch",
+        "chip": machine.name(place),
+        "kernels": native.found(place)[1] if recipe.train.kernels == "native" else "torch",
         "cores": machine.cores(),
     }
     path = out / CHECKPOINTS / PLACE

@@ -202,7 +202,30 @@ def _in_rows(qkv: Tensor, turn: Turn | None, rows: Rows, window: int) -> Tensor:
 
 
 def _turned(qkv: Tensor, turn: Turn | None) -> Tensor:
-    return torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1) if turn else qkv
+    if turn is None:
+        return qkv
+    if native.serves(qkv, with_=turn, on=native.GPU):
+        return _Turned.apply(qkv, *turn)  # type: ignore[no-untyped-call]
+    return torch.cat((rotate(qkv[:, :2], *turn), qkv[:, 2:]), dim=1)
+
+
+class _Turned(torch.autograd.Function):
+    """Queries and keys turned in one pass, by the kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        out = torch.empty_like(qkv)
+        native.call("turn", qkv, qkv, cos, sin, out, 1.0)
+        ctx.save_for_backward(cos, sin)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        grad = grads[0].contiguous()
+        out = torch.empty_like(grad)
+        native.call("turn", grad, grad, *ctx.saved_tensors, out, -1.0)
+        return out, None, None
 
 
 class _Short(torch.autograd.Function):

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from maskwright.nets import native
 
+BOTH = native.CPU + native.GPU
 CHUNK = 2048
 """rows of logits at a time: bounds memory, whatever the batch"""
 FP32_CHUNK = 512
@@ -24,7 +25,7 @@ FP32_CHUNK = 512
 
 def add_norm(x: Tensor, a: Tensor | None, weight: Tensor, shift: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:
     """(T, W) x + a, or x alone, and its layer norm."""
-    if native.serves(x, *(() if a is None else (a,)), with_=(weight, shift)):
+    if native.serves(x, *(() if a is None else (a,)), with_=(weight, shift), on=BOTH):
         out = _AddNorm.apply(x, a, weight, shift, float(eps))  # type: ignore[no-untyped-call]
         return (x, out) if a is None else out
     s = x if a is None else x + a
@@ -33,7 +34,7 @@ def add_norm(x: Tensor, a: Tensor | None, weight: Tensor, shift: Tensor | None, 
 
 def geglu(u: Tensor) -> Tensor:
     """(T, 2 F) value and gate -> (T, F) gelu(value) * gate (Shazeer, 2020, "GLU variants", equation 6)."""
-    if native.serves(u):
+    if native.serves(u, on=BOTH):
         return _GeGLU.apply(u)  # type: ignore[no-untyped-call]
     value, gate = u.chunk(2, dim=-1)
     return F.gelu(value) * gate
@@ -130,7 +131,7 @@ class _ChoiceNLL(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
         w = weight.to(x.dtype)
         nll, lse = (torch.empty(len(x), dtype=torch.float32, device=x.device) for _ in range(2))
-        ctx.native = native.serves(x, w, with_=(bias,))
+        ctx.native = native.serves(x, w, with_=(bias,), on=BOTH)
         ctx.chunk = CHUNK if ctx.native else FP32_CHUNK
         kept = []
         for start in range(0, len(x), ctx.chunk):

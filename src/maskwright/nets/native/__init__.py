@@ -1,7 +1,9 @@
-"""Kernels of our own in C++, built once by the machine's compiler and kept; without one, torch's operations do the same.
+"""Kernels of our own: in C++, built once by the machine's compiler and kept, and in Triton for GPUs; without them, torch's
+operations do the same.
 
-In: the C++ files beside this one. Out: the loaded library, or the reason why there is none. Knows how to build and call,
-not what is computed: `nets/ops.py` does. Calls let go of Python's lock, and run on as many threads as torch does.
+In: the C++ files beside this one, and `gpu.py`. Out: the loaded library, or the reason why there is none. Knows how to build
+and call, not what is computed: `nets/ops.py` does. Calls of C++ let go of Python's lock, and run on as many threads as torch
+does.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -28,6 +33,7 @@ HEADERS = sorted(Path(__file__).parent.glob("*.h"))
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
 CHIPS = {"AVX512": ("-march=native",), "AVX2": ("-mavx2", "-mfma", "-mf16c", "-mbmi2")}
 COMPILERS = ("c++", "g++", "clang++")
+CPU, GPU = ("cpu",), ("cuda",)
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 
 
@@ -45,16 +51,32 @@ def using(on: bool) -> Iterator[None]:
         _Switch.on = before
 
 
-def serves(*activations: Tensor, with_: Sequence[Tensor | None] = ()) -> bool:
-    """Whether the kernels take these activations (dense, on a CPU, all in one precision that they know) with these
-    parameters (dense, fp32)."""
-    alike = all(t.dtype == activations[0].dtype and _plain(t) for t in activations)
-    whole = all(t is None or (t.dtype == torch.float32 and _plain(t)) for t in with_)
-    return _Switch.on and alike and activations[0].dtype in PRECISIONS and whole and library()[0] is not None
+def serves(*activations: Tensor, with_: Sequence[Tensor | None] = (), on: Sequence[str] = CPU) -> bool:
+    """Whether there are kernels that take these activations (dense, all on one device of those that the kernels are written
+    for, in one precision that they know) with these parameters (dense, fp32)."""
+    first = activations[0]
+    alike = all(t.dtype == first.dtype and t.device == first.device and t.is_contiguous() for t in activations)
+    whole = all(t is None or (t.dtype == torch.float32 and t.is_contiguous()) for t in with_)
+    known = _Switch.on and first.dtype in PRECISIONS and first.device.type in on
+    return known and alike and whole and (_on_gpu() if first.is_cuda else library()[0]) is not None
 
 
-def _plain(tensor: Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.is_contiguous()
+def found(place: torch.device) -> tuple[bool, str]:
+    """Whether there are kernels for this device, and the name of their build, or why there are none."""
+    if place.type == "cuda":
+        here = _on_gpu()
+        return (
+            here is not None,
+            f"triton {here.triton.__version__}" if here else "no kernels for GPUs: torch brings no Triton",
+        )
+    kernels, said = library()
+    return kernels is not None, said
+
+
+@lru_cache(maxsize=1)
+def _on_gpu() -> ModuleType | None:
+    """The kernels for GPUs, where torch brings Triton."""
+    return import_module("maskwright.nets.native.gpu") if find_spec("triton") else None
 
 
 @lru_cache(maxsize=1)
@@ -119,7 +141,10 @@ def _chip() -> bytes:
 
 
 def call(name: str, like: Tensor, *arguments: Tensor | int | float | None) -> None:
-    """Runs a kernel in the precision of `like`. Tensors must be contiguous; a missing one is None."""
+    """Runs a kernel on the device of `like` and in its precision. Tensors must be contiguous; a missing one is None."""
+    if like.is_cuda:
+        getattr(_on_gpu(), name)(*arguments)
+        return
     kernels = library()[0]
     assert kernels is not None
     passed: list[object] = []
