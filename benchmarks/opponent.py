@@ -82,7 +82,7 @@ def held_out_bits(model: mw.Model, tokenizer: Path, held_out: Path, length: int)
 
 
 def _nats(model: mw.Model, row: np.ndarray[Any, Any], hidden: np.ndarray[Any, Any]) -> float:
-    cu = np.array([0, len(row) - 2], dtype=np.int64)
-    batch = model.modality.frame(model.modality.unpack({"id": row[1:-1]}, cu, np.zeros(1, dtype=np.uint64)))
+    size = np.array([[len(row) - 2]])
+    batch = model.modality.frame(model.modality.unpack({"id": row[1:-1]}, size, np.zeros(1, dtype=np.uint64)))
     at = np.flatnonzero(hidden)
     return float(model.net(batch, hidden, at).nll({"id": row[at]}).sum())

@@ -22,7 +22,7 @@ def test_flash_attention_is_attention_in_rows(window: int) -> None:
     lengths = [1, 17, 150, 600, 3]
     cu = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     qkv = torch.randn(int(cu[-1]), 3, 2, 32, generator=torch.Generator().manual_seed(0))
-    turn = angles(torch.from_numpy(np.concatenate([np.arange(n) for n in lengths])), 32, 100.0)
+    turn = angles(torch.from_numpy(np.concatenate([np.arange(n) for n in lengths]))[:, None], 32, 100.0)
     weight = torch.randn(int(cu[-1]), 64, generator=torch.Generator().manual_seed(1))
     found = []
     for reader, place, dtype in (("rows", "cpu", torch.float32), ("flash", "cuda", torch.bfloat16)):
@@ -44,7 +44,7 @@ def test_the_kernels_do_what_torch_does(dtype: torch.dtype) -> None:
         for shape in ((rows, width), (rows, width), (rows, 2 * width), (rows, 3, 4, 20), (rows, width))
     )
     weight, bias, table = (torch.randn(*s, generator=generator) for s in ((width,), (words,), (words, width)))
-    turn = angles(torch.arange(rows), 20, 100.0)
+    turn = angles(torch.arange(rows)[:, None], 20, 100.0)
     target = torch.randint(0, words, (rows,), generator=generator)
 
     def outcome(place: str, kind: torch.dtype, kernels: bool) -> list[torch.Tensor]:

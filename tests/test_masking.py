@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskwright.boxes import places
 from maskwright.errors import RecipeError
 from maskwright.masking import KINDS, SCHEDULES, MaskConfig, at_random, cover, draw
 from maskwright.tokens import Batch, Tokens, join
@@ -95,6 +96,35 @@ def test_boxes_are_longer_than_chance() -> None:
         runs[kind] = hidden.sum() / (hidden[1:] & ~hidden[:-1]).sum()
     assert runs["random"] == pytest.approx(1.25, abs=0.1)
     assert runs["box"] > 2
+
+
+def picture(rows: int, columns: int) -> Tokens:
+    n = rows * columns
+    return Tokens(
+        values={"id": np.zeros(n)}, positions=places(np.array([[rows, columns]])), kind=np.zeros(n, dtype=np.int64),
+        present=np.ones(n, dtype=bool), maskable=np.ones(n, dtype=bool), unit=np.arange(n), where=np.zeros((n, 4)),
+    )  # fmt: skip
+
+
+def test_boxes_in_pictures_are_blocks_and_stay_in_their_own() -> None:
+    extents = [(12, 20), (5, 3), (20, 12), (1, 1)] * 20
+    made = join([picture(*shape) for shape in extents], [7 * k + 1 for k in range(len(extents))])
+    config = MaskConfig(kind="box", schedule="fixed", rate=0.3, box_mean=4.0)
+    hidden = draw(made, config, seed=0, step=0, decay=1.0).hidden
+    assert hidden.mean() == pytest.approx(0.3, abs=0.03)
+    random = draw(made, MaskConfig(schedule="fixed", rate=0.3), seed=0, step=0, decay=1.0).hidden
+    for number, shape in enumerate(extents[:3]):
+        own = made.record == number
+        grid, chance = hidden[own].reshape(shape), random[own].reshape(shape)
+        for axis in (0, 1):  # a hidden patch has hidden neighbours along both axes
+            if number != 1:
+                a, b = (
+                    np.take(g, range(1, shape[axis]), axis) & np.take(g, range(shape[axis] - 1), axis)
+                    for g in (grid, chance)
+                )
+                assert a.sum() > b.sum() + 10
+        alone = join([picture(*shape)], [7 * number + 1])
+        assert np.array_equal(draw(alone, config, seed=0, step=0, decay=1.0).hidden, hidden[own])
 
 
 def test_steps_and_seeds_differ() -> None:

@@ -11,6 +11,7 @@ alike whatever stands beside it in the batch, whichever process prepares it, and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from maskwright.tokens import Array, Batch, Mask
 
 KINDS = ("random", "unit", "box")
 SCHEDULES = ("fixed", "falling", "uniform")
+LONGEST_SIDE = 10
+"""of a box, as in SpanBERT"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,18 +139,27 @@ def _priority(batch: Batch, config: MaskConfig, key: Array) -> Array:
     own = uniform(key[record], index)
     if config.kind == "random":
         return own
-    return _boxes(batch, own, uniform(key[record], index + (1 << 41)), config.box_mean)
+    chance = [uniform(key[record], index + (axis + 1 << 41)) for axis in range(batch.positions.shape[1])]
+    return _boxes(batch, own, np.stack(chance, axis=1), config.box_mean)
 
 
 def _boxes(batch: Batch, own: Array, chance: Array, mean: float) -> Array:
-    """A token's priority is the lowest among the boxes that cover it, one of which begins at every token."""
-    side = np.ones(len(own)) if mean == 1 else np.ceil(np.log1p(-chance) / np.log1p(-1 / mean)).clip(1, 10)
-    record, best = batch.record, own.copy()
-    for shift in range(1, min(int(side.max(initial=1)), len(own))):
-        source, target = slice(0, len(own) - shift), slice(shift, len(own))
-        reached = (record[source] == record[target]) & (side[source] > shift)
-        best[target] = np.where(reached, np.minimum(best[target], own[source]), best[target])
-    return best
+    """A token's priority is the lowest among the boxes that cover it, one of which begins at every token; `chance` (T, P)
+    draws its sides."""
+    drawn = np.ones(chance.shape) if mean == 1 else np.ceil(np.log1p(-chance) / np.log1p(-1 / mean)).clip(1, LONGEST_SIDE)
+    extents = tuple(int(n) + 1 for n in batch.positions.max(axis=0, initial=0))
+    place = (batch.record, *batch.positions.T)
+    first = np.full((len(batch.keys), *extents), np.inf)  # records in grids of one size, which they don't all fill
+    first[place] = own
+    side = np.zeros((*first.shape, len(extents)))
+    side[place] = drawn
+    best = first.copy()
+    for shift in product(*(range(min(LONGEST_SIDE, extent)) for extent in extents)):
+        source = (slice(None), *(slice(0, n - s) for n, s in zip(extents, shift, strict=True)))
+        target = (slice(None), *(slice(s, n) for n, s in zip(extents, shift, strict=True)))
+        reached = (side[source] > shift).all(axis=-1)
+        best[target] = np.minimum(best[target], np.where(reached, first[source], np.inf))
+    return np.asarray(best[place])
 
 
 def uniform(key: Array, counter: Array) -> Array:

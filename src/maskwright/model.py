@@ -253,11 +253,11 @@ class Model:
         """`take(distribution, number)` of the calibrated one at each place, hidden together with whatever is absent."""
         questions = []
         for tokens, _, i in places:
-            first, last = around(len(tokens), np.array([i]), self.reader.most)
-            window = tokens.take(slice(first, last))
+            own = around(tokens.shape, np.array([i]), self.reader.most)
+            window, at = tokens.take(own), np.searchsorted(own, [i])
             hidden = ~window.present
-            hidden[i - first] = True
-            questions.append(Question(window, hidden, np.array([i - first])))
+            hidden[at] = True
+            questions.append(Question(window, hidden, at))
 
         def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:
             calibrated = distribution.tempered(self.calibration.slot)
@@ -299,14 +299,16 @@ class Model:
 
     def _embed(self, records: Sequence[Tokens]) -> Array:
         pieces, owners, kept = [], [], []
+        frame = self.modality.frame_size
+        before = (frame + 1) // 2
         for number, tokens in enumerate(records):
-            cuts = windows(len(tokens), self.reader.most)
-            last = len(cuts.starts) - 1
-            for w, (start, end) in enumerate(zip(cuts.starts, cuts.ends, strict=True)):
-                pieces.append(tokens.take(slice(start, end)))
+            cuts = windows(tokens.shape, self.reader.most)
+            last = len(cuts.tokens) - 1
+            for w, own in enumerate(cuts.tokens):
+                pieces.append(tokens.take(own))
                 owners.append(number)
                 # Every token counts once, where it lies most central; the frame at the two ends of the record.
-                kept.append(np.concatenate([[w == 0], cuts.owner[start:end] == w, [w == last]]))
+                kept.append(np.concatenate([[w == 0] * before, cuts.owner[own] == w, [w == last] * (frame - before)]))
         sums = np.zeros((len(records), self.net.config.width))
         counts = np.zeros((len(records), 1))
         for states, number, mine in zip(self.reader.states(pieces), owners, kept, strict=True):

@@ -324,7 +324,7 @@ class _Run:
     def _held_out(self, modality: Modality, prepared: Prepared, parts: Split, name: str, most: int) -> list[Tokens]:
         """Pieces of a held-out part, as many as calibration can use."""
         records = parts.held[name]
-        pieces = cut(records, prepared.shards.lengths[records], most, np.zeros(len(records), dtype=np.int64))
+        pieces = cut(records, prepared.shards.shapes[records], most)
         chosen = np.random.default_rng((self.recipe.train.seed, 3)).permutation(len(pieces.record))
         chosen = chosen[: np.searchsorted(np.cumsum(pieces.length[chosen]), 2_000_000) + 1]
         return apart(batch_of(modality, prepared.shards, pieces[np.sort(chosen)], frame=False))

@@ -27,7 +27,8 @@ class Tokens:
     values: dict[str, Array]
     """what stands there, in the modality's own terms: {"id"} for text"""
     positions: Array
-    """(N, P) text: index; picture: row, column; series: time, channel"""
+    """(N, P) text: index; picture: row, column; series: time, channel. They fill a box, row by row, and in a batch that is
+    trained on they count from 0 in every record"""
     kind: Array
     """(N,) which column or channel; 0 where there is one kind only"""
     present: Array
@@ -41,6 +42,13 @@ class Tokens:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The extents, along each axis, of the box that the record's positions fill row by row."""
+        if not len(self):
+            return (0,) * self.positions.shape[1]
+        return tuple(int(n) for n in self.positions.max(0) - self.positions.min(0) + 1)
 
     def take(self, index: Any) -> Tokens:
         """The tokens at `index` (a slice, a boolean mask or integers), as one record."""

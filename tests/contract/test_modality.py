@@ -18,7 +18,7 @@ from maskwright.nets.encoder import MaskedNet, NetConfig
 from maskwright.records.read import Record, records_of
 from maskwright.records.shards import Shards, Writer
 from maskwright.tokens import join, split
-from maskwright.training.data import Pieces, batch_of
+from maskwright.training.data import batch_of, cut
 
 SAMPLES: dict[str, Callable[[list[str]], tuple[list[Any], Any]]] = {
     "text": lambda texts: (texts[:400], "Why was my {mask} declined at the {mask}?"),
@@ -43,7 +43,7 @@ def made(request: pytest.FixtureRequest, texts: list[str], tmp_path_factory: pyt
 
 def test_bulk_and_single_cutting_agree(made: tuple[Modality, list[Record], Any, Shards, MaskedNet]) -> None:
     modality, records, _, shards, _ = made
-    pieces = Pieces(np.arange(20), np.zeros(20, dtype=np.int64), shards.lengths[:20])
+    pieces = cut(np.arange(20), shards.shapes[:20], 1 << 30)
     for record, tokens in zip(records, split(batch_of(modality, shards, pieces, frame=False)), strict=False):
         single = modality.encode([record])[0]
         for name in tokens.values:
@@ -74,13 +74,13 @@ def test_a_filled_query_keeps_what_no_blank_touches(made: tuple[Modality, list[R
 
 def test_frames_are_never_masked(made: tuple[Modality, list[Record], Any, Shards, MaskedNet]) -> None:
     modality, _, _, shards, _ = made
-    pieces = Pieces(np.arange(30), np.zeros(30, dtype=np.int64), np.minimum(shards.lengths[:30], 60))
+    pieces = cut(np.arange(30), shards.shapes[:30], 60)
     batch = batch_of(modality, shards, pieces)
     assert (batch.lengths == pieces.length + modality.frame_size).all()
     for kind in ("random", "unit", "box"):
         mask = draw(batch, MaskConfig(kind=kind), seed=0, step=0, decay=1.0)
         assert batch.maskable[mask.target].all()
-    assert (~batch.maskable).sum() == 30 * modality.frame_size
+    assert (~batch.maskable).sum() == len(pieces.record) * modality.frame_size
 
 
 @pytest.mark.parametrize("kind", ["random", "unit", "box"])
@@ -90,7 +90,7 @@ def test_a_framed_record_is_masked_alike_in_any_company(
     modality, _, _, shards, _ = made
     hidden = []
     for numbers in (np.array([7]), np.array([3, 7, 11])):
-        pieces = Pieces(numbers, np.zeros(len(numbers), dtype=np.int64), np.minimum(shards.lengths[numbers], 60))
+        pieces = cut(numbers, np.minimum(shards.shapes[numbers], 60), 60)
         batch = batch_of(modality, shards, pieces)
         mask = draw(batch, MaskConfig(kind=kind), seed=0, step=0, decay=1.0)
         hidden.append(mask.hidden[batch.record == int(np.flatnonzero(numbers == 7)[0])])
@@ -136,7 +136,7 @@ def test_regions_hold_what_they_promise(made: tuple[Modality, list[Record], Any,
 def test_counting_floors_are_finite_and_ordered(made: tuple[Modality, list[Record], Any, Shards, MaskedNet]) -> None:
     modality, _, _, shards, _ = made
     train = np.arange(len(shards))
-    pieces = Pieces(train, np.zeros(len(train), dtype=np.int64), np.minimum(shards.lengths, 60))
+    pieces = cut(train, shards.shapes, 60)
     batch = batch_of(modality, shards, pieces)
     mask = at_random(batch, 0.15, 0)
     floors = {name: floor(batch, mask) for name, floor in modality.floors(shards, train).items()}

@@ -7,10 +7,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import maskwright as mw
+from maskwright import boxes
 from maskwright.errors import QueryError
 from maskwright.infer import calibration, decode, lengths
 from maskwright.infer.calibration import Calibration
@@ -21,26 +22,40 @@ from maskwright.modalities.base import Asked
 from maskwright.records.read import records_of
 from maskwright.tokens import Tokens
 
+shapes = st.one_of(st.tuples(st.integers(0, 300)), st.tuples(st.integers(1, 25), st.integers(1, 25)))
 
-@given(st.integers(0, 500), st.integers(4, 60))
-def test_windows_cover_everything_and_answer_from_the_middle(tokens: int, most: int) -> None:
-    cuts = windows(tokens, most)
-    assert len(cuts.owner) == tokens
+
+@given(shapes, st.integers(4, 60))
+@settings(deadline=None)
+def test_windows_cover_everything_and_answer_from_the_middle(shape: tuple[int, ...], most: int) -> None:
+    cuts = windows(shape, most)
+    assert len(cuts.owner) == np.prod(shape)
+    reach = []
+    for own in cuts.tokens:
+        assert len(own) <= most
+        assert (np.diff(own) > 0).all()
+        place = np.stack(np.unravel_index(own, shape), axis=1) if len(own) else np.zeros((1, len(shape)))
+        reach.append((place.min(0), place.max(0)))
     for token, owner in enumerate(cuts.owner):
-        assert cuts.starts[owner] <= token < cuts.ends[owner]
-        inside = [w for w in range(len(cuts.starts)) if cuts.starts[w] <= token < cuts.ends[w]]
-        edge = lambda w: min(token - cuts.starts[w], cuts.ends[w] - 1 - token)  # noqa: B023, E731
-        assert edge(owner) >= max(edge(w) for w in inside) - 1
-    assert (cuts.ends - cuts.starts <= most).all()
+        assert token in cuts.tokens[owner]
+        place = np.array(np.unravel_index(token, shape))
+        edge = lambda w: np.minimum(place - reach[w][0], reach[w][1] - place).min()  # noqa: B023, E731
+        assert edge(owner) >= max(edge(w) for w, own in enumerate(cuts.tokens) if token in own) - 1
 
 
-@given(st.integers(1, 300), st.integers(4, 60), st.data())
-def test_a_window_around_holds_what_was_asked(tokens: int, most: int, data: st.DataObject) -> None:
-    first = data.draw(st.integers(0, tokens - 1))
-    last = data.draw(st.integers(first, min(first + most // 2 - 1, tokens - 1)))
-    a, b = around(tokens, np.array([first, last]), most)
-    assert 0 <= a <= first <= last < b <= tokens
-    assert b - a == min(most, tokens)
+@given(shapes.filter(all), st.integers(4, 60), st.data())
+def test_a_window_around_holds_what_was_asked(shape: tuple[int, ...], most: int, data: st.DataObject) -> None:
+    (side,) = boxes.sides(np.array([shape]), most)
+    first = [data.draw(st.integers(0, n - 1)) for n in shape]
+    last = [
+        data.draw(st.integers(f, min(f + max(int(s) // 2, 1) - 1, n - 1)))
+        for f, s, n in zip(first, side, shape, strict=True)
+    ]
+    asked = np.unique([np.ravel_multi_index(corner, shape) for corner in (first, last)])
+    own = around(shape, asked, most)
+    assert set(asked) <= set(own)
+    assert len(own) == min(np.prod(side), np.prod(shape))
+    assert (np.diff(own) > 0).all()
 
 
 def encoded(model: mw.Model, texts: list[str]) -> list[Tokens]:

@@ -42,7 +42,7 @@ def test_laid_out_attention_is_attention(
     noise = torch.Generator().manual_seed(0)
     qkv = torch.randn(tokens, 3, 2, 32, generator=noise).to(dtype).requires_grad_()
     positions = torch.from_numpy(np.arange(tokens) - np.repeat(cu[:-1], lengths))
-    turn = angles(positions, 32, 100.0)
+    turn = angles(positions[:, None], 32, 100.0)
     weight = torch.randn(tokens, 64, generator=noise)
     found = attend(qkv, turn, Layout.of(cu, reader, window), window).float()
     wide = qkv.detach().float().requires_grad_()

@@ -15,7 +15,9 @@ from tests.nets.small import net
 @pytest.mark.parametrize("base", [10_000.0, 160_000.0])
 def test_a_query_finds_the_token_at_its_distance(depth: int, distance: int, base: float) -> None:
     query, key = peak(depth, base, distance)
-    turned = rotate(torch.stack((query, key))[None, :, None].repeat(200, 1, 1, 1), *angles(torch.arange(200), depth, base))
+    turned = rotate(
+        torch.stack((query, key))[None, :, None].repeat(200, 1, 1, 1), *angles(torch.arange(200)[:, None], depth, base)
+    )
     scores = turned[:, 0, 0] @ turned[:, 1, 0].T * depth**-0.5
     weights = scores.softmax(-1)
     for i in range(1, 199):

@@ -48,7 +48,8 @@ def test_groups_stay_whole_and_copies_go(tmp_path: Path, records: list[tuple[int
 
 def test_shards_give_back_what_was_written(tmp_path: Path) -> None:
     made = shards(tmp_path, [(3, 1, 1), (0, 2, 2), (5, 3, 3)])
-    assert made.pieces(made.starts[[2, 0]] + [1, 0], np.array([2, 3]))["id"].tolist() == [2, 2, 0, 0, 0]
+    found = made.pieces(np.array([2, 0]), np.array([[1], [0]]), np.array([[2], [3]]))
+    assert found["id"].tolist() == [2, 2, 0, 0, 0]
 
 
 def test_own_held_out_data_is_never_trained_on(tmp_path: Path) -> None:

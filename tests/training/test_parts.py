@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskwright import boxes
 from maskwright.errors import RecipeError, RunError
 from maskwright.masking import MaskConfig
 from maskwright.modalities.text import Text
@@ -64,15 +65,23 @@ def test_orthogonal_never_explodes_in_bf16(values: list[float]) -> None:
     assert torch.linalg.svdvals(turned).max() < 1.5
 
 
-@given(st.lists(st.integers(0, 100), min_size=1, max_size=20), st.integers(5, 40), st.integers(0, 4))
-def test_pieces_cover_every_record_once(lengths: list[int], most: int, offset: int) -> None:
-    size = np.array(lengths)
-    pieces = cut(np.arange(len(size)), size, most, np.full(len(size), offset))
+@given(
+    st.one_of(
+        st.lists(st.tuples(st.integers(0, 100)), min_size=1, max_size=20),
+        st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=8),
+    ),
+    st.integers(5, 40),
+    st.floats(0, 0.99),
+)
+def test_pieces_cover_every_record_once(extents: list[tuple[int, ...]], most: int, shift: float) -> None:
+    shapes = np.array(extents)
+    pieces = cut(np.arange(len(shapes)), shapes, most, np.full(shapes.shape, shift))
     assert pieces.length.max() <= most
-    for record, n in enumerate(lengths):
-        mine = pieces.record == record
-        covered = [t for a, m in zip(pieces.start[mine], pieces.length[mine], strict=True) for t in range(a, a + m)]
-        assert covered == list(range(n))
+    for record, shape in enumerate(extents):
+        mine = pieces[pieces.record == record]
+        own = np.tile(shape, (len(mine.record), 1))
+        covered = boxes.cells(np.zeros(len(own), dtype=np.int64), own, mine.start, mine.size)
+        assert sorted(covered) == list(range(int(np.prod(shape))))
 
 
 @given(st.lists(st.integers(1, 50), max_size=30), st.integers(1, 60))
@@ -100,7 +109,7 @@ def test_an_epoch_sees_every_token_once(order: Order) -> None:
     step = 0
     while order.epochs(step) < 1:
         pieces = order.pieces(step)
-        for record, start, length in zip(pieces.record, pieces.start, pieces.length, strict=True):
+        for record, (start,), (length,) in zip(pieces.record, pieces.start, pieces.size, strict=True):
             seen += [(int(record), t) for t in range(start, start + length)]
         step += 1
     assert len(seen) == len(set(seen)) == order.shards.lengths.sum()

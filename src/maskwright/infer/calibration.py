@@ -148,11 +148,11 @@ def stretches(
 
 def blanked(tokens: Tokens, at: Array, context: int) -> Asked:
     """A record with the tokens `at` taken out, cut to `context` tokens around them."""
-    first, last = around(len(tokens), at, context)
-    window = tokens.take(slice(first, last))
+    own = around(tokens.shape, at, context)
+    window, blank = tokens.take(own), np.searchsorted(own, at)
     present = window.present.copy()
-    present[at - first] = False
-    stood = {name: array[at - first] for name, array in window.values.items()}
+    present[blank] = False
+    stood = {name: array[blank] for name, array in window.values.items()}
     return Asked(replace(window, present=present), None, stood)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from maskwright import boxes
 from maskwright.errors import QueryError
 from maskwright.infer.reader import Question, Reader, truth
 from maskwright.infer.windows import around
@@ -65,8 +66,8 @@ class Decoding:
     asked: Asked
     number: int
     """which query"""
-    first: int
-    """where the window begins in the query's tokens"""
+    window: Array
+    """ascending indices into the query's tokens"""
     blanks: Array
     """indices into the window"""
     beam: list[Hypothesis] = field(default_factory=list)
@@ -93,21 +94,32 @@ def begin(reader: Reader, asked: Sequence[Asked]) -> list[Decoding]:
     """A window around every query's blanks; blanks too far apart for one window are decoded apart."""
     out = []
     for number, query in enumerate(asked):
-        for blanks in _groups(np.flatnonzero(~query.tokens.present), reader.most):
-            first, last = around(len(query.tokens), blanks, reader.most)
-            window = query.tokens.take(slice(first, last))
-            out.append(Decoding(query, number, first, blanks - first, [Hypothesis(window, blanks - first)]))
+        shape = query.tokens.shape
+        for blanks in _groups(np.flatnonzero(~query.tokens.present), shape, reader.most):
+            window = around(shape, blanks, reader.most)
+            at = np.searchsorted(window, blanks)
+            out.append(Decoding(query, number, window, at, [Hypothesis(query.tokens.take(window), at)]))
     return out
 
 
-def _groups(blanks: Array, most: int) -> list[Array]:
-    """Stretches of blanks that leave a window half its room for context."""
+def _groups(blanks: Array, shape: tuple[int, ...], most: int) -> list[Array]:
+    """Blanks that one window reads together: all of a record that fits into it, or such as leave half of it along every axis
+    for context."""
+    (side,) = boxes.sides(np.array([shape]), most)
+    half = np.maximum(np.where(side < shape, side // 2, side), 1)
     out: list[list[int]] = []
-    for blank in blanks:
-        if out and blank - out[-1][0] < max(most // 2, 1):
-            out[-1].append(int(blank))
+    reach: list[tuple[Array, Array]] = []
+    """lowest and highest place in each group"""
+    for blank, place in zip(blanks, np.stack(np.unravel_index(blanks, shape), axis=1), strict=True):
+        for number, (low, high) in enumerate(reach):
+            grown = np.minimum(low, place), np.maximum(high, place)
+            if (grown[1] - grown[0] < half).all():
+                out[number].append(int(blank))
+                reach[number] = grown
+                break
         else:
             out.append([int(blank)])
+            reach.append((place, place))
     return [np.array(group) for group in out]
 
 
@@ -120,7 +132,7 @@ def _completions(asked: Sequence[Asked], decodings: list[Decoding], most: int) -
         for done in out[d.number]:
             for h in d.beam:
                 values = {name: array[d.blanks] for name, array in h.tokens.values.items()}
-                tokens = done.tokens.with_values(d.blanks + d.first, values)
+                tokens = done.tokens.with_values(d.window[d.blanks], values)
                 offers = h.offers if lone[d.number] else None
                 combined.append(Completion(tokens, done.log_prob + h.log_prob, done.rank + h.rank, offers))
         out[d.number] = sorted(combined, key=lambda c: -c.rank)[:most]
@@ -150,7 +162,7 @@ def forced(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list
     """The joint log probability of each query's given completion (`Asked.truth`), its surest blank first."""
 
     def given(distribution: Any, turns: list[Turn]) -> list[Options]:
-        place = [int(np.searchsorted(np.flatnonzero(~d.asked.tokens.present), at + d.first)) for d, _, at in turns]
+        place = [int(np.searchsorted(np.flatnonzero(~d.asked.tokens.present), d.window[at])) for d, _, at in turns]
         truths = [d.asked.truth or {} for d, _, _ in turns]
         values = {n: np.array([t[n][i] for t, i in zip(truths, place, strict=True)]) for n in truths[0]}
         log_probs = -distribution.nll(values).double().cpu().numpy()
@@ -221,7 +233,7 @@ def _surest(
 def _calibrated(
     reader: Reader, distribution: Any, these: list[tuple[Decoding, Hypothesis]], at: list[Array], config: DecodeConfig
 ) -> Any:
-    where = [(d.asked, int(i) + d.first) for (d, _), indices in zip(these, at, strict=True) for i in indices]
+    where = [(d.asked, int(d.window[i])) for (d, _), indices in zip(these, at, strict=True) for i in indices]
     return reader.modality.restrict(distribution.tempered(config.temperature), where)
 
 

@@ -64,11 +64,11 @@ def _surroundings(
         blanks = np.flatnonzero(~query.tokens.present)
         near = np.concatenate([np.arange(blanks[0] - REACH, blanks[0]), np.arange(blanks[-1] + 1, blanks[-1] + 1 + REACH)])
         for i in near[(near >= 0) & (near < len(query.tokens))]:
-            first, last = around(len(query.tokens), np.array([i]), reader.most)
-            window = completion.tokens.take(slice(first, last))
+            own = around(query.tokens.shape, np.array([i]), reader.most)
+            window, at = completion.tokens.take(own), np.searchsorted(own, [i])
             hidden = ~window.present
-            hidden[i - first] = True
-            questions.append(Question(window, hidden, np.array([i - first])))
+            hidden[at] = True
+            questions.append(Question(window, hidden, at))
             owner.append((number, int(i not in (blanks[0] - 1, blanks[-1] + 1))))
 
     def answer(distribution: Any, members: list[int], rows: Array) -> list[float]:
@@ -93,9 +93,9 @@ def variants(asked: Asked, longest: int = LONGEST) -> list[Asked]:
 
 
 def join_all(parts: Sequence[Tokens]) -> Tokens:
-    """Parts of one record, end to end."""
-    whole = join(parts, np.zeros(len(parts), dtype=np.uint64))
-    return whole.take(slice(None))
+    """Parts of one record, end to end along its only axis."""
+    whole = join(parts, np.zeros(len(parts), dtype=np.uint64)).take(slice(None))
+    return replace(whole, positions=np.arange(len(whole))[:, None])
 
 
 def fit(reader: Reader, spans: Sequence[Asked], config: DecodeConfig) -> LengthPrior:

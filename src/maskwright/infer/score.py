@@ -28,15 +28,15 @@ def score(reader: Reader, records: Sequence[Tokens], keys: Sequence[int], passes
     questions: list[Question] = []
     places: list[tuple[int, Array]] = []
     for number, (tokens, key) in enumerate(zip(records, keys, strict=True)):
-        cuts = windows(len(tokens), reader.most)
-        for w, (start, end) in enumerate(zip(cuts.starts, cuts.ends, strict=True)):
-            piece = tokens.take(slice(start, end))
-            mine = cuts.owner[start:end] == w
+        cuts = windows(tokens.shape, reader.most)
+        for w, own in enumerate(cuts.tokens):
+            piece = tokens.take(own)
+            mine = cuts.owner[own] == w
             # A window that answers for a part takes that part of the passes: as much of it is hidden as of a whole one.
             count = int(mine.sum()) if passes == ALL else -(-int(passes) * int(mine.sum()) // max(len(piece), 1))
             for mask in cover(join([piece], [key]), max(count, 1), mine):
                 questions.append(Question(piece, mask.hidden, mask.target))
-                places.append((number, mask.target + start))
+                places.append((number, own[mask.target]))
     answers = reader.ask(questions, lambda d, members, rows: _nll(questions, d, members, rows))
     out = [np.zeros(len(tokens)) for tokens in records]
     for (number, at), nll in zip(places, answers, strict=True):

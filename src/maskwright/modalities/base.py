@@ -66,8 +66,8 @@ class Modality(Protocol):
     def tokenise(self, records: Sequence[Record]) -> list[dict[str, Array]]:
         """Each record's `columns`; the fast way, in bulk."""
 
-    def unpack(self, columns: dict[str, Array], cu_seqlens: Array, keys: Array) -> Batch:
-        """Stored columns of many pieces, end to end, to tokens without a frame."""
+    def unpack(self, columns: dict[str, Array], sizes: Array, keys: Array) -> Batch:
+        """Stored columns of many pieces, end to end, to tokens without a frame; `sizes` (n, P): tokens along each axis."""
 
     def frame(self, batch: Batch) -> Batch:
         """Adds what stands around every piece ([CLS], [SEP])."""

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from maskwright import boxes
 from maskwright.errors import DataError, ModelError, QueryError, RecipeError
 from maskwright.modalities import counts
 from maskwright.modalities.base import Asked, Floor
@@ -122,19 +123,18 @@ class Text:
         dtype = self.columns["id"]
         return [{"id": np.array(ids, dtype=dtype)} for ids in self.vocabulary.ids([r.value for r in records])]
 
-    def unpack(self, columns: dict[str, Array], cu_seqlens: Array, keys: Array) -> Batch:
+    def unpack(self, columns: dict[str, Array], sizes: Array, keys: Array) -> Batch:
         ids = columns["id"].astype(np.int64)
-        t, lengths = len(ids), np.diff(cu_seqlens)
-        index = np.arange(t) - np.repeat(cu_seqlens[:-1], lengths)
+        t = len(ids)
         return Batch(
             values={"id": ids},
-            positions=index[:, None],
+            positions=boxes.places(sizes),
             kind=np.zeros(t, dtype=np.int64),
             present=np.ones(t, dtype=bool),
             maskable=np.ones(t, dtype=bool),
             unit=self._words(ids),
             where=np.zeros((t, 2), dtype=np.int64),
-            cu_seqlens=cu_seqlens,
+            cu_seqlens=np.concatenate([[0], np.cumsum(sizes.prod(axis=1))]).astype(np.int64),
             keys=keys,
         )
 

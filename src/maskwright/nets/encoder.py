@@ -205,7 +205,7 @@ class MaskedNet(nn.Module):
         shown = torch.from_numpy(~hidden & batch.present).to(to)
         x = self.inputs(values, kind, positions, shown, self.dtype)
         index = None if at is None else torch.from_numpy(np_int64(at)).to(to)
-        return self.encoder(x, positions[:, 0], batch.cu_seqlens, index)
+        return self.encoder(x, positions, batch.cu_seqlens, index)
 
     def forward(self, batch: Batch, hidden: Array, at: Array) -> Distribution:
         """Distributions at the M tokens `at` (ascending, without repeats)."""

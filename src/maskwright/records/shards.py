@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from maskwright import boxes
 from maskwright.tokens import Array
 
 
@@ -26,14 +27,18 @@ class Writer:
         (folder / "index.npz").unlink(missing_ok=True)
         self.folder, self.columns = folder, columns
         self.files = {name: open(folder / f"{name}.bin", "wb", buffering=1 << 20) for name in columns}  # noqa: SIM115 (closed by close)
-        self.lengths, self.keys, self.folds, self.groups, self.sizes = (array(c) for c in "qQQQq")
+        self.lengths, self.keys, self.folds, self.groups, self.sizes, self.shapes = (array(c) for c in "qQQQqq")
 
-    def add(self, tokens: dict[str, Array], *, key: int, fold: int, group: int, size: int) -> None:
-        """`key`: hash of the content; `fold`: of the content with white space folded; `size`: bytes of user data."""
+    def add(
+        self, tokens: dict[str, Array], *, key: int, fold: int, group: int, size: int, shape: Sequence[int] | None = None
+    ) -> None:
+        """`key`: hash of the content; `fold`: of the content with white space folded; `size`: bytes of user data; `shape`:
+        extents of the tokens along each axis, where there are several."""
         n = 0
         for name, file in self.files.items():
             file.write(tokens[name].tobytes())
             n = len(tokens[name])
+        self.shapes.extend((n,) if shape is None else shape)
         for values, value in zip(
             (self.lengths, self.keys, self.folds, self.groups, self.sizes), (n, key, fold, group, size), strict=True
         ):
@@ -47,18 +52,19 @@ class Writer:
             name: np.frombuffer(getattr(self, name), dtype=np.int64 if name in ("lengths", "sizes") else np.uint64)
             for name in ("lengths", "keys", "folds", "groups", "sizes")
         }
+        arrays["shapes"] = np.frombuffer(self.shapes, dtype=np.int64).reshape(len(self.lengths), -1)
         temporary = self.folder / "index.tmp.npz"
         np.savez(temporary, allow_pickle=False, **arrays)
         temporary.rename(self.folder / "index.npz")
 
 
 class Shards:
-    """What `Writer` wrote. Arrays are (R,) over records in the order of writing."""
+    """What `Writer` wrote. Arrays are (R,) over records in the order of writing; `shapes` is (R, P) for P axes."""
 
     def __init__(self, folder: Path) -> None:
         index = np.load(folder / "index.npz", allow_pickle=False)
         self.lengths, self.keys, self.folds = index["lengths"], index["keys"], index["folds"]
-        self.groups, self.sizes = index["groups"], index["sizes"]
+        self.groups, self.sizes, self.shapes = index["groups"], index["sizes"], index["shapes"]
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
         columns = json.loads((folder / "columns.json").read_text())
         self.columns: dict[str, Array] = {}
@@ -77,11 +83,11 @@ class Shards:
     @property
     def nbytes(self) -> int:
         """On disk."""
-        return sum(column.nbytes for column in self.columns.values()) + 5 * 8 * len(self)
+        return sum(column.nbytes for column in self.columns.values()) + (5 + self.shapes.shape[1]) * 8 * len(self)
 
-    def pieces(self, starts: Array, lengths: Array) -> dict[str, Array]:
-        """Token columns of many stretches, end to end; `starts` count tokens from the beginning of the corpus."""
-        index = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(lengths.sum())
+    def pieces(self, records: Array, starts: Array, sizes: Array) -> dict[str, Array]:
+        """Token columns of boxes in records, end to end: corners and sides (n, P)."""
+        index = boxes.cells(self.starts[records], self.shapes[records], starts, sizes)
         return {name: np.asarray(column[index]) for name, column in self.columns.items()}
 
     def column(self, name: str, records: Array, most: int) -> tuple[Array, Array]:

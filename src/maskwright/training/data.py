@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from maskwright import masking
+from maskwright import boxes, masking
 from maskwright.masking import MaskConfig
 from maskwright.modalities.base import Modality
 from maskwright.records.shards import Shards
@@ -24,36 +24,45 @@ from maskwright.training.schedule import TrainConfig, decay
 
 @dataclass(frozen=True)
 class Pieces:
-    """Stretches of records: (n,) arrays."""
+    """Boxes in records, along P axes: stretches of texts."""
 
     record: Array
+    """(n,)"""
     start: Array
-    """in tokens from the record's beginning"""
-    length: Array
+    """(n, P) the corner, in tokens from the record's beginning"""
+    size: Array
+    """(n, P) tokens along each axis"""
+
+    @property
+    def length(self) -> Array:
+        """(n,) tokens."""
+        return np.asarray(self.size.prod(axis=1))
 
     def __getitem__(self, index: Array | slice) -> Pieces:
-        return Pieces(self.record[index], self.start[index], self.length[index])
+        return Pieces(self.record[index], self.start[index], self.size[index])
 
 
-def cut(records: Array, lengths: Array, most: int, offset: Array) -> Pieces:
-    """Records of `lengths` to pieces of `most` tokens; the first piece of a longer one has `offset` tokens (0: none)."""
-    offset = np.where(lengths > most, offset, 0)
-    count = np.where(lengths > most, (offset > 0) + -(-(lengths - offset) // most), 1)
-    record = np.repeat(np.arange(len(records)), count)
-    number = np.arange(len(record)) - np.repeat(np.cumsum(count) - count, count)
-    shift = offset[record]
-    start = np.where(shift > 0, np.maximum(shift + (number - 1) * most, 0), number * most)
-    end = np.minimum(np.where(shift > 0, shift + number * most, (number + 1) * most), lengths[record])
+def cut(records: Array, shapes: Array, most: int, shift: Array | None = None) -> Pieces:
+    """Records of the extents `shapes` (n, P) to pieces of at most `most` tokens, that cover each token once. Along an axis
+    that is cut the first piece has a share of the others' side, `shift` (n, P) in [0, 1); 0 or None: all of it."""
+    side = boxes.sides(shapes, most)
+    offset = np.zeros_like(shapes) if shift is None else np.where(shapes > side, shift * side, 0).astype(np.int64)
+    count = np.maximum((offset > 0) + -(-(shapes - offset) // side), 1)
+    record = np.repeat(np.arange(len(records)), count.prod(axis=1))
+    number, side, offset = boxes.places(count), side[record], offset[record]
+    start = np.where(offset > 0, np.maximum(offset + (number - 1) * side, 0), number * side)
+    end = np.minimum(np.where(offset > 0, offset + number * side, (number + 1) * side), shapes[record])
     return Pieces(records[record], start, end - start)
 
 
 def batch_of(modality: Modality, shards: Shards, pieces: Pieces, frame: bool = True) -> Batch:
     """The tokens of `pieces`, end to end, each with its frame unless told otherwise."""
-    columns = shards.pieces(shards.starts[pieces.record] + pieces.start, pieces.length)
-    cu = np.concatenate([[0], np.cumsum(pieces.length)]).astype(np.int64)
+    columns = shards.pieces(pieces.record, pieces.start, pieces.size)
+    keys = shards.keys[pieces.record]
     with np.errstate(over="ignore"):
-        keys = shards.keys[pieces.record] + pieces.start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    batch = modality.unpack(columns, cu, keys)
+        for start in pieces.start.T:
+            keys = keys * np.uint64(3) + start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    batch = modality.unpack(columns, pieces.size, keys)
     return modality.frame(batch) if frame else batch
 
 
@@ -109,8 +118,8 @@ class Order:
     def _load(self, epoch: int) -> tuple[Pieces, Array]:
         if self._epoch is None or self._epoch[0] != epoch:
             rng = np.random.default_rng((self.seed, epoch))
-            lengths = self.shards.lengths[self.records]
-            pieces = cut(self.records, lengths, self.content, rng.integers(0, self.content, len(lengths)))
+            shapes = self.shards.shapes[self.records]
+            pieces = cut(self.records, shapes, self.content, rng.random(shapes.shape))
             pieces = pieces[rng.permutation(len(pieces.record))]
             size = np.cumsum(pieces.length + self.modality.frame_size)
             batches = max(1, round(size[-1] / self.batch_tokens))

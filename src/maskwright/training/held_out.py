@@ -76,7 +76,7 @@ def held_out_batches(
     At most `tokens` tokens, from pieces drawn evenly over the records.
     """
     content = length - modality.frame_size
-    pieces = cut(records, shards.lengths[records], content, np.zeros(len(records), dtype=np.int64))
+    pieces = cut(records, shards.shapes[records], content)
     order = np.random.default_rng((seed, 15)).permutation(len(pieces.record))
     enough = np.searchsorted(np.cumsum(pieces.length[order]), tokens) + 1
     chosen = pieces[np.sort(order[:enough])]
