@@ -233,7 +233,7 @@ def inspect(
     if (folder / "maskwright.json").is_file() or (folder / "recipe.toml").is_file():
         print("\n".join(show.model(folder)))
     else:
-        print("\n".join(show.data(Source(paths=(what,), field=field, grain=record, on_bad="skip", report=say))))
+        print("\n".join(show.data(Source(paths=(what,), field=field, grain=record, on_bad="skip", report=say, note=say))))
 
 
 @app.command("list")

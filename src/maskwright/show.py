@@ -6,11 +6,13 @@ In: what the library gave. Out: plain lines. Knows nothing of terminals: no colo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from maskwright.errors import RecipeError, nearest
+from maskwright.records.forms import told
 from maskwright.records.read import Record, Source, read
 from maskwright.terminal import held_out_words
 
@@ -168,22 +170,18 @@ def model(folder: Path) -> list[str]:
 
 
 def data(source: Source) -> list[str]:
-    """A data set: how many records, how long, how many twice."""
-    sizes, seen = [], set()
-    first: Record | None = None
-    for record in read(source):
-        first = first or record
-        sizes.append(len(record.value.encode()))
-        seen.add(hash(" ".join(record.value.split())))
-    assert first is not None  # read() raises where there is nothing
-    sizes.sort()
-    return [
-        f"{', '.join(source.paths)}: {len(sizes):,} records, {sum(sizes) / 1e6:.2f} MB",
-        f"  bytes a record: median {sizes[len(sizes) // 2]:,}, 90% up to {sizes[int(0.9 * (len(sizes) - 1))]:,},"
-        f" largest {sizes[-1]:,}",
-        f"  {len(sizes) - len(seen):,} of them repeat another (white space folded)",
-        f"  first: {first.source}: {_short(first.value)}",
-    ]
+    """A data set: what its records are, how many, how large, how many twice."""
+    form, why = told(source.paths, source.field)
+    folds: list[int] = []
+
+    def values() -> Iterator[Any]:
+        for record in read(replace(source, form=form)):
+            folds.append(hash(record.folded))
+            yield record.value
+
+    facts = form.facts(values())
+    lines = [f"taken for {form.name}: {why}", *facts, f"{len(folds) - len(set(folds)):,} of them repeat another"]
+    return [f"{', '.join(source.paths)}: {len(folds):,} records", *(f"  {line}" for line in lines)]
 
 
 def _short(text: str, most: int = 80) -> str:

@@ -37,7 +37,9 @@ def of_checkpoint(folder: Path) -> Modality:
 
 
 def detect(source: Source) -> tuple[Modality, str]:
-    """The modality that claims a source most surely, and why."""
+    """The modality that claims a source most surely, and why. Raises DataError where none does."""
     claims = [(made.claims(source), made) for made in map(modality, _MODALITIES)]
-    (_, why), best = max(claims, key=lambda claim: claim[0][0])
+    (sure, why), best = max(claims, key=lambda claim: claim[0][0])
+    if not sure:
+        raise DataError(f"nothing here learns from this yet: {why}; there are: {', '.join(_MODALITIES)}")
     return best, why

@@ -29,6 +29,7 @@ from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads import Categorical, TokenHead, TokenInput
 from maskwright.nets.start import read_neighbours
+from maskwright.records.forms import TEXTS, told
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Tokens
 
@@ -102,7 +103,8 @@ class Text:
         return {"id": np.dtype(np.uint16 if self.vocabulary.size <= 1 << 16 else np.uint32)}
 
     def claims(self, source: Source) -> tuple[float, str]:
-        return 0.5, "its records are strings"
+        form, why = told(source.paths, source.field)
+        return 0.5 * (form is TEXTS), why
 
     def fit(self, sample: Iterable[Record], size: int) -> None:
         if self.config.path:

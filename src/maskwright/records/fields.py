@@ -1,23 +1,30 @@
-"""Which field of a row is the record: `--field`, else `text`, else the only one that holds strings.
+"""Which field of a row is the record: `--field`, else the one named for the form (`text`, `image`), else the only one that
+holds it.
 
-In: rows as dictionaries. Out: the strings of one row (several where a path reaches into a list: `turns[].text`), and
+In: rows as dictionaries. Out: the values of one row (several where a path reaches into a list: `turns[].text`), and
 the group that they belong to. Knows nothing of files.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from maskwright.errors import DataError, nearest
+from maskwright.records.forms import Form
+from maskwright.records.pictures import Note
 
 
 class Picker:
     """Fixed by the first rows, then applied to all."""
 
-    def __init__(self, name: str, first: Sequence[dict[str, Any]], field: str | None, group: str | None) -> None:
+    def __init__(
+        self, name: str, first: Sequence[dict[str, Any]], field: str | None, group: str | None, form: Form, note: Note
+    ) -> None:
+        self.form, self.note = form, note
         columns = list(dict.fromkeys(column for row in first for column in row))
-        self.path = _parse(field or _guess(name, columns, first), columns)
+        self.path = _parse(field or _guess(name, columns, first, form), columns)
         self.group = _parse(group, columns) if group else None
         for option, path in (("--field", self.path), ("--group", self.group)):
             if path and path[0][0] not in columns:
@@ -26,47 +33,37 @@ class Picker:
                     f"{name}: no column {path[0][0]!r} for {option}{nearest(path[0][0], columns)}; it has: {listed}"
                 )
 
-    def pick(self, row: dict[str, Any], where: str) -> tuple[list[str], str]:
-        values = _reach(row, self.path, where)
-        for value in values:
-            if not isinstance(value, str):
-                name = _spell(self.path)
-                what = "is missing" if value is None else f"holds {type(value).__name__}, not text"
-                raise DataError(f"{where}: field {name!r} {what}; mend it, name another with --field, or --on-bad skip")
-            if not _is_unicode(value):
-                raise DataError(f"{where}: holds half a surrogate pair, which is no character; mend it, or --on-bad skip")
+    def pick(self, row: dict[str, Any], where: str) -> tuple[list[Any], str]:
+        """The row's values, None where one is blank, and their group."""
+        values = [self.form.value(cell, where, _spell(self.path), self.note) for cell in _reach(row, self.path, where)]
         named = _reach(row, self.group, where) if self.group else []
         if named and named[0] is not None:
             return values, str(named[0])
         # What stands in one row belongs together, wherever the row stands.
-        return values, "\0".join(values) if len(values) > 1 else ""
+        return values, together(values) if len(values) > 1 else ""
 
 
-def _guess(name: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    if "text" in columns:
-        return "text"
-    texts = [c for c in columns if any(isinstance(row.get(c), str) and not _is_number(row[c]) for row in rows)]
-    if len(texts) == 1:
-        return texts[0]
-    why = "no column holds text" if not texts else f"several columns hold text ({', '.join(texts)})"
+def together(values: Sequence[Any]) -> str:
+    """A name for what stands in one row."""
+    digest = hashlib.blake2b(digest_size=16)
+    for value in values:
+        digest.update(b"\0" + content(value) if value is not None else b"\0")
+    return digest.hexdigest()
+
+
+def content(value: Any) -> bytes:
+    """What a record's value is, for hashes."""
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
+def _guess(name: str, columns: Sequence[str], rows: Sequence[dict[str, Any]], form: Form) -> str:
+    if form.column in columns:
+        return form.column
+    own = [c for c in columns if any(form.holds(row.get(c)) for row in rows)]
+    if len(own) == 1:
+        return own[0]
+    why = f"no column holds {form.name}" if not own else f"several columns hold {form.name} ({', '.join(own)})"
     raise DataError(f"{name}: {why}; name one with --field. Its columns: {', '.join(columns)}")
-
-
-def _is_unicode(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_number(value: str) -> bool:
-    """Cells of a csv are all strings; those that spell numbers, or nothing, are no text."""
-    try:
-        float(value or "0")
-    except ValueError:
-        return False
-    return True
 
 
 def _parse(path: str, columns: Sequence[str]) -> list[tuple[str, bool]]:

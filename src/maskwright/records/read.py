@@ -1,7 +1,7 @@
 """A path, or many, to a stream of records.
 
-In: a file, a folder, standard input ("-") or any iterable of strings. Out: `Record`s in a fixed order (folders are
-walked by name), one at a time, so that a corpus may be larger than memory.
+In: a file, a folder, standard input ("-") or any iterable of strings. Out: `Record`s of one form (texts, pictures) in a
+fixed order (folders are walked by name), one at a time, so that a corpus may be larger than memory.
 
 A `.txt` file or standard input gives a record a non-empty line; a text file found in a folder, `.md` and any other
 UTF-8 file (source code) give a record a file; rows of tables stay rows. Knows nothing of tokens or modalities.
@@ -20,7 +20,8 @@ from typing import Any
 
 from maskwright.errors import DataError
 from maskwright.records import tables, texts
-from maskwright.records.fields import Picker
+from maskwright.records.fields import Picker, content
+from maskwright.records.forms import TEXTS, Form
 
 FIRST_ROWS = 100
 """of a table, by which its text column is told"""
@@ -32,7 +33,7 @@ class Record:
     """One document, row or picture."""
 
     value: Any
-    """what the field held: a string for text"""
+    """what the field held: a string, or a `Picture`"""
     source: str
     """file, and line or row: what an error or a result names"""
     group: str = ""
@@ -45,7 +46,15 @@ class Record:
 
     @property
     def key(self) -> int:
-        return int.from_bytes(hashlib.blake2b(str(self.value).encode(), digest_size=8).digest(), "little")
+        return int.from_bytes(hashlib.blake2b(content(self.value), digest_size=8).digest(), "little")
+
+    @property
+    def folded(self) -> bytes:
+        """The content by which one record repeats another: white space of texts folded."""
+        return " ".join(self.value.split()).encode() if isinstance(self.value, str) else content(self.value)
+
+
+def _silent(words: str) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +62,7 @@ class Source:
     """What to read and how; reading it twice gives the same records."""
 
     paths: tuple[str, ...]
+    form: Form = TEXTS
     field: str | None = None
     group: str | None = None
     grain: str | None = None
@@ -60,6 +70,8 @@ class Source:
     on_bad: str = "stop"
     """stop at the first record that can't be read, or skip it and tell `report`"""
     report: Callable[[str], None] | None = None
+    note: Callable[[str], None] = _silent
+    """hears what should be known of a record that was read"""
 
 
 def read(source: Source) -> Iterator[Record]:
@@ -73,7 +85,8 @@ def read(source: Source) -> Iterator[Record]:
             yield record
     if not found:
         names = ", ".join(source.paths)
-        raise DataError(f"{names}: no records: empty, or only blank text; give a file or folder that has some")
+        what = "empty, or only blank text" if source.form is TEXTS else f"no {source.form.name} there that can be read"
+        raise DataError(f"{names}: no records: {what}; give a file or folder that has some")
 
 
 def stamp(source: Source) -> list[list[Any]]:
@@ -91,7 +104,7 @@ def _path(path: str, source: Source) -> Iterator[Record]:
     bad = _Bad(source)
     if path == "-":
         _no_columns("standard input", source)
-        yield from _lines_or_files("standard input", sys.stdin.buffer, source, "line", bad)
+        yield from _pieces("standard input", sys.stdin.buffer, source, False, bad)
         return
     where = Path(path)
     if not where.exists():
@@ -100,7 +113,7 @@ def _path(path: str, source: Source) -> Iterator[Record]:
         if tables.is_saved_dataset(where):
             yield from _rows(path, tables.saved_dataset(where, bad), source, bad)
             return
-        for name in _files(where):
+        for name in filter(source.form.takes, _files(where)):
             yield from _file(name, source, bad, in_folder=True)
     else:
         yield from _file(where, source, bad, in_folder=False)
@@ -121,27 +134,26 @@ def _file(path: Path, source: Source, bad: _Bad, in_folder: bool) -> Iterator[Re
     else:
         if not in_folder:
             _no_columns(name, source)
-        grain = "line" if kind == "txt" and not in_folder else "file"
         with bad.guarding(name), tables.opened(path) as stream:
-            yield from _lines_or_files(name, stream, source, grain, bad)
+            yield from _pieces(name, stream, source, kind != "txt" or in_folder, bad)
 
 
 def _no_columns(name: str, source: Source) -> None:
     for option, value in (("--field", source.field), ("--group", source.group)):
         if value:
-            raise DataError(f"{name}: {option} {value} names a column, but this is plain text; give a table as a file")
+            raise DataError(f"{name}: {option} {value} names a column, but this is no table; give a table as a file")
 
 
-def _lines_or_files(name: str, stream: Any, source: Source, grain: str, bad: _Bad) -> Iterator[Record]:
-    for text, line in texts.pieces(name, stream, source.grain or grain, bad):
-        at = name if line is None else f"{name}:{line}"
-        yield Record(text, at)
+def _pieces(name: str, stream: Any, source: Source, whole: bool, bad: _Bad) -> Iterator[Record]:
+    for value, at in source.form.pieces(name, stream, source.grain, whole, bad, source.note):
+        yield Record(value, at)
 
 
 def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad) -> Iterator[Record]:
     first = list(itertools.islice(rows, FIRST_ROWS))
     try:
-        picker = Picker(name, [row for row, _ in first], source.field, source.group) if first else None
+        rows_ = [row for row, _ in first]
+        picker = Picker(name, rows_, source.field, source.group, source.form, source.note) if first else None
     except DataError as error:
         bad(str(error))
         return
@@ -154,7 +166,7 @@ def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad) -> Iterator[R
             bad(str(error))
             continue
         for number, value in enumerate(values):
-            if value.strip():
+            if value is not None:
                 yield Record(value, where if len(values) == 1 else f"{where}[{number}]", group)
 
 

@@ -22,6 +22,7 @@ from maskwright.beside import beside
 from maskwright.errors import DataError
 from maskwright.files import write_whole
 from maskwright.modalities.base import Modality
+from maskwright.records.fields import content
 from maskwright.records.read import Record, Source, read, stamp
 from maskwright.records.shards import Shards, Writer
 from maskwright.tokens import Array
@@ -206,7 +207,7 @@ def _chunks(records: Iterable[Record], modality: Modality) -> Iterator[list[tupl
     chunk, size = [], 0
     for record in records:
         n = modality.size(record)
-        chunk.append((record, n, record.key, _hash(" ".join(record.value.split())), _hash(record.group or record.value)))
+        chunk.append((record, n, record.key, _hash(record.folded), _hash(record.group.encode() or content(record.value))))
         size += n
         if size >= CHUNK_BYTES:
             yield chunk
@@ -215,5 +216,5 @@ def _chunks(records: Iterable[Record], modality: Modality) -> Iterator[list[tupl
         yield chunk
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+def _hash(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")

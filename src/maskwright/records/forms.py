@@ -1,0 +1,185 @@
+"""What a record's value can be: a text or a picture; how each is found in files and in the cells of tables.
+
+In: a source. Out: the form of its records, and why; for each form its values, one at a time. This is of files alone: which
+modality makes what of a value is not known here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from maskwright.errors import DataError
+from maskwright.records import pictures, tables, texts
+from maskwright.records.pictures import Note, Picture
+from maskwright.records.texts import Report
+
+PEEKED = 200
+"""files of a folder by which its form is told"""
+
+
+class Form(Protocol):
+    name: str
+    """of several, as a person says it"""
+    column: str
+    """a table's column of this name holds them, whatever else it has"""
+
+    def takes(self, path: Path) -> bool:
+        """Whether a file that is found in a folder is one of these, or a table of them."""
+
+    def pieces(
+        self, name: str, stream: Any, grain: str | None, whole: bool, bad: Report, note: Note
+    ) -> Iterator[tuple[Any, str]]:
+        """(value, place) of what a file that is no table holds; `whole`: a text is one value, unless told by `grain`."""
+
+    def holds(self, cell: Any) -> bool:
+        """Whether a cell of a table is likely one of these."""
+
+    def value(self, cell: Any, where: str, field: str, note: Note) -> Any:
+        """What a cell holds; None where it is blank. Raises DataError."""
+
+    def facts(self, values: Iterable[Any]) -> list[str]:
+        """What a person wants to know of a data set, a line each."""
+
+
+class Texts:
+    name, column = "text", "text"
+
+    def takes(self, path: Path) -> bool:
+        return True
+
+    def pieces(
+        self, name: str, stream: Any, grain: str | None, whole: bool, bad: Report, note: Note
+    ) -> Iterator[tuple[Any, str]]:
+        for text, line in texts.pieces(name, stream, grain or ("file" if whole else "line"), bad):
+            yield text, name if line is None else f"{name}:{line}"
+
+    def holds(self, cell: Any) -> bool:
+        return isinstance(cell, str) and not _is_number(cell)
+
+    def value(self, cell: Any, where: str, field: str, note: Note) -> str | None:
+        if not isinstance(cell, str):
+            what = "is missing" if cell is None else f"holds {type(cell).__name__}, not text"
+            raise DataError(f"{where}: field {field!r} {what}; mend it, name another with --field, or --on-bad skip")
+        try:
+            cell.encode()
+        except UnicodeEncodeError:
+            raise DataError(
+                f"{where}: holds half a surrogate pair, which is no character; mend it, or --on-bad skip"
+            ) from None
+        return cell if cell.strip() else None
+
+    def facts(self, values: Iterable[Any]) -> list[str]:
+        sizes: list[int] = []
+        first = ""
+        for value in values:
+            first = first or value
+            sizes.append(len(value.encode()))
+        sizes.sort()
+        return [
+            f"{sum(sizes) / 1e6:.2f} MB; bytes a record: median {sizes[len(sizes) // 2]:,},"
+            f" 90% up to {sizes[int(0.9 * (len(sizes) - 1))]:,}, largest {sizes[-1]:,}",
+            f"first: {json.dumps(first if len(first) <= 80 else first[:77] + '...', ensure_ascii=False)}",
+        ]
+
+
+class Pictures:
+    name, column = "pictures", "image"
+
+    def takes(self, path: Path) -> bool:
+        return path.suffix.lower() in pictures.ENDINGS or tables.kind_of(path) in ("parquet", "arrow")
+
+    def pieces(
+        self, name: str, stream: Any, grain: str | None, whole: bool, bad: Report, note: Note
+    ) -> Iterator[tuple[Any, str]]:
+        if grain:
+            raise DataError(f"{name}: --record {grain} is for text; of pictures, every file is a record")
+        _needs_pillow(name)
+        try:
+            yield pictures.decoded(stream.read(), name, note), name
+        except DataError as error:
+            bad(str(error))
+
+    def holds(self, cell: Any) -> bool:
+        return isinstance(cell := _encoded(cell), bytes) and pictures.begins_like_one(cell)
+
+    def value(self, cell: Any, where: str, field: str, note: Note) -> Picture:
+        _needs_pillow(where)
+        found = _encoded(cell)
+        if not isinstance(found, bytes):
+            what = "is missing" if found is None else f"holds {type(found).__name__}, not the bytes of a picture"
+            raise DataError(f"{where}: field {field!r} {what}; mend it, name another with --field, or --on-bad skip")
+        return pictures.decoded(found, where, note)
+
+    def facts(self, values: Iterable[Any]) -> list[str]:
+        pixels: list[tuple[int, int, int]] = []
+        kinds: dict[str, int] = {}
+        bare = size = 0
+        for value in values:
+            rows, columns, channels = value.pixels.shape
+            kind = f"{channels} x {8 * value.pixels.dtype.itemsize} bits"
+            kinds[kind] = kinds.get(kind, 0) + 1
+            pixels.append((rows * columns, columns, rows))
+            bare, size = bare + (value.known is not None), size + value.pixels.nbytes
+        pixels.sort()
+        small, middle, large = (f"{c}x{r}" for _, c, r in (pixels[0], pixels[len(pixels) // 2], pixels[-1]))
+        listed = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1]))
+        return [
+            f"{size / 1e6:.2f} MB of pixels; columns x rows: smallest {small}, median {middle}, largest {large}",
+            f"channels: {listed}",
+            *([f"{bare:,} are transparent in part"] if bare else []),
+        ]
+
+
+TEXTS, PICTURES = Texts(), Pictures()
+
+
+def told(paths: Sequence[str], field: str | None) -> tuple[Form, str]:
+    """The form of the records at these paths, and by what it is told; texts, where nothing says otherwise."""
+    for path in map(Path, paths):
+        if path.is_dir() and not tables.is_saved_dataset(path):
+            files = list(itertools.islice((p for p in sorted(path.rglob("*")) if p.is_file() and p.name[0] != "."), PEEKED))
+            own = sum(p.suffix.lower() in pictures.ENDINGS for p in files)
+            if 2 * own > len(files):
+                return PICTURES, f"{own} of the first {len(files)} files in {path} are pictures by their endings"
+            path = next((p for p in files if tables.kind_of(p) in ("parquet", "arrow")), path)
+        if path.suffix.lower() in pictures.ENDINGS:
+            return PICTURES, f"{path} is a picture by its ending"
+        column = _column_of_pictures(path, field)
+        if column:
+            return PICTURES, f"column {column!r} of {path} holds encoded pictures"
+    return TEXTS, "its records are strings"
+
+
+def _column_of_pictures(path: Path, field: str | None) -> str:
+    readers = {"parquet": tables.parquet, "arrow": tables.arrow}
+    saved = path.is_dir() and tables.is_saved_dataset(path)
+    reader = tables.saved_dataset if saved else readers.get(tables.kind_of(path))
+    if reader is None or not path.exists():
+        return ""
+    rows = [row for row, _ in itertools.islice(reader(path, lambda message: None), 8)]
+    columns = [field] if field else [] if any("text" in row for row in rows) else list(rows[0]) if rows else []
+    return next((column for column in columns if any(PICTURES.holds(row.get(column)) for row in rows)), "")
+
+
+def _encoded(cell: Any) -> Any:
+    """The bytes of a cell, or of the struct that `datasets` writes."""
+    return cell.get("bytes") if isinstance(cell, dict) else cell
+
+
+def _needs_pillow(name: str) -> None:
+    if find_spec("PIL") is None:
+        raise DataError(f"{name}: pictures need Pillow: pip install 'maskwright[image]'")
+
+
+def _is_number(value: str) -> bool:
+    """Cells of a csv are all strings; those that spell numbers, or nothing, are no text."""
+    try:
+        float(value or "0")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,134 @@
+"""Encoded pictures, arrays and Pillow's images to pixels at their recorded depth; what can't be read is named.
+
+In: the bytes of a file (jpg, png, webp, bmp, tiff, gif), or what Python holds. Out: a `Picture`, upright, of one channel
+(grey), three (RGB), or as many as an array has. What is mostly transparent is not known. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from maskwright.errors import DataError
+from maskwright.tokens import Array
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+MOST_PIXELS = 1 << 26
+"""a file that claims more is refused before it is decoded: it may be made to fill the memory"""
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+_SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
+Note = Callable[[str], None]
+"""hears what a person should know of a picture that was read"""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    pixels: Array
+    """(rows, columns, channels) uint8 or uint16"""
+    known: Array | None = None
+    """(rows, columns) bool; None: all are"""
+
+    def __bytes__(self) -> bytes:
+        """What it is, for hashes."""
+        known = b"" if self.known is None else np.packbits(self.known).tobytes()
+        return repr((self.pixels.shape, self.pixels.dtype.str)).encode() + self.pixels.tobytes() + known
+
+
+def begins_like_one(data: bytes) -> bool:
+    return data.startswith(_BEGINNINGS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+
+
+def decoded(data: bytes, name: str, note: Note) -> Picture:
+    """The picture in an encoded file. Raises DataError, a line that names it."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise DataError(f"{name}: an empty file, 0 bytes; leave it out, or --on-bad skip")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large pictures, and of metadata that nobody needs
+            image = Image.open(io.BytesIO(data))
+            if image.width * image.height > MOST_PIXELS:
+                raise _too_large(name, f"{image.width}x{image.height}")
+            frames = getattr(image, "n_frames", 1)
+            image.load()
+            picture = of_image(image, name)
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        shown = data[:8].decode("latin-1")
+        raise DataError(f"{name}: not a picture (it begins with {shown!r}); leave it out, or --on-bad skip") from None
+    except Image.DecompressionBombError:
+        raise _too_large(name, "more") from None
+    except Exception as error:  # of broken files Pillow raises whatever its decoders run into
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{name}: a damaged picture: {said}; leave it out, or --on-bad skip") from None
+    if frames > 1:
+        note(f"{name}: has {frames} frames or pages; the first is read")
+    return picture
+
+
+def _too_large(name: str, size: str) -> DataError:
+    return DataError(
+        f"{name}: claims {size} pixels, over the limit of {MOST_PIXELS / 1e6:.0f} million; leave it out, or --on-bad skip"
+    )
+
+
+def of_image(image: Any, name: str) -> Picture:
+    """One of Pillow's images, turned as its camera was held."""
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    seen_through = "transparency" in image.info or image.mode in ("PA", "LA", "La", "RGBA", "RGBa")
+    if image.mode in _SIXTEEN or image.mode == "I":
+        pixels = np.asarray(image).astype(np.int64)
+        if pixels.min(initial=0) < 0 or pixels.max(initial=0) > 0xFFFF:
+            raise DataError(f"{name}: holds numbers of 32 bits; save it with 8 or 16 bits a channel, or --on-bad skip")
+        return Picture(pixels.astype(np.uint16)[..., None])
+    if image.mode == "F":
+        raise DataError(f"{name}: holds floating-point numbers; save it with 8 or 16 bits a channel, or --on-bad skip")
+    colours = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    if not seen_through:
+        return of_array(np.asarray(image.convert(colours)), name)
+    pixels = np.asarray(image.convert("RGBA"))
+    known = pixels[..., 3] >= 128
+    own = pixels[..., :1] if colours == "L" else pixels[..., :3]
+    return Picture(np.ascontiguousarray(own), None if known.all() else known)
+
+
+def of_array(array: Array, name: str) -> Picture:
+    """(rows, columns) or (rows, columns, channels) of 8 or 16 bits."""
+    if array.ndim not in (2, 3) or not array.size:
+        raise DataError(
+            f"{name}: an array of the shape {array.shape}; a picture is (rows, columns) or (rows, columns, channels)"
+        )
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * 255
+    if array.dtype not in (np.uint8, np.uint16):
+        raise DataError(f"{name}: an array of {array.dtype}; a picture is uint8, or uint16")
+    return Picture(np.ascontiguousarray(array if array.ndim == 3 else array[..., None]))
+
+
+def of_python(value: Any, name: str, note: Note) -> Picture:
+    """A path, the bytes of a file, an array, one of Pillow's images, or a `Picture`."""
+    if isinstance(value, Picture):
+        return value
+    if isinstance(value, (str, os.PathLike)):
+        try:
+            with open(value, "rb") as file:
+                return decoded(file.read(), os.fspath(value), note)
+        except OSError as error:
+            raise DataError(f"{os.fspath(value)}: {error.strerror}") from None
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return decoded(bytes(value), name, note)
+    if isinstance(value, np.ndarray):
+        return of_array(value, name)
+    if hasattr(value, "mode") and hasattr(value, "convert"):
+        return of_image(value, name)
+    raise DataError(f"{name}: expected a picture (a path, bytes, an array, an image), got {type(value).__name__}")

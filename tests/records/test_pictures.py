@@ -1,0 +1,214 @@
+"""Pictures of any kind are read as they look, or refused in one line that names them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from maskwright.errors import DataError
+from maskwright.records import forms, pictures
+from maskwright.records.read import Source, read
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+
+
+def silent(words: str) -> None:
+    raise AssertionError(words)
+
+
+def encoded(image: Any, kind: str = "PNG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG whose header claims what no memory holds."""
+    chunk = lambda name, data: struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))  # noqa: E731
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+
+
+@given(
+    st.sampled_from([np.uint8, np.uint16]).flatmap(
+        lambda kind: arrays.arrays(kind, st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_grey_of_8_and_16_bits_comes_back_exactly(array: np.ndarray[Any, Any]) -> None:
+    found = pictures.decoded(encoded(Image.fromarray(array)), "a", silent)
+    assert found.pixels.dtype == array.dtype
+    assert np.array_equal(found.pixels[..., 0], array)
+    assert found.known is None
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP"])
+def test_colours_come_back_exactly_from_formats_without_loss(kind: str) -> None:
+    data = encoded(Image.fromarray(COLOURS), kind, **({"lossless": True} if kind == "WEBP" else {}))
+    assert np.array_equal(pictures.decoded(data, "a", silent).pixels, COLOURS)
+    assert pictures.begins_like_one(data)
+
+
+@pytest.mark.parametrize(
+    ("image", "channels"),
+    [
+        (Image.fromarray(COLOURS).convert("1"), 1),
+        (Image.fromarray(COLOURS).convert("P"), 3),
+        (Image.fromarray(COLOURS).convert("L"), 1),
+    ],
+)
+def test_palettes_and_bits_become_channels(image: Any, channels: int) -> None:
+    assert pictures.decoded(encoded(image), "a", silent).pixels.shape == (12, 20, channels)
+
+
+def test_cmyk_is_read_as_it_looks() -> None:
+    plain = np.full((16, 16, 3), (200, 30, 30), dtype=np.uint8)
+    found = pictures.decoded(encoded(Image.fromarray(plain).convert("CMYK"), "JPEG", quality=95), "a", silent)
+    assert np.abs(found.pixels.astype(int) - plain).max() < 12
+
+
+def test_what_is_mostly_transparent_is_not_known() -> None:
+    alpha = np.zeros((12, 20), dtype=np.uint8)
+    alpha[:, 10:] = 255
+    alpha[0, 0] = 200
+    image = Image.fromarray(np.dstack([COLOURS, alpha]))
+    found = pictures.decoded(encoded(image), "a", silent)
+    assert found.known is not None
+    assert np.array_equal(found.known, alpha >= 128)
+    assert np.array_equal(found.pixels[found.known], COLOURS[found.known])
+    grey = pictures.decoded(encoded(image.convert("LA")), "a", silent)
+    assert grey.pixels.shape == (12, 20, 1)
+    assert np.array_equal(grey.known, alpha >= 128)
+    palette = Image.fromarray(COLOURS).quantize(16)
+    hole = int(np.asarray(palette)[3, 3])
+    clear = pictures.decoded(encoded(palette, transparency=hole), "a", silent)
+    assert np.array_equal(clear.known, np.asarray(palette) != hole)
+
+
+def test_a_camera_that_was_turned_is_turned_back() -> None:
+    image = Image.fromarray(COLOURS)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    found = pictures.decoded(encoded(image, "PNG", exif=exif), "a", silent)
+    assert np.array_equal(found.pixels, np.rot90(COLOURS, -1))
+
+
+def test_an_animation_is_its_first_frame_and_says_so() -> None:
+    frames = [Image.fromarray(np.full((8, 8), shade, dtype=np.uint8)) for shade in (10, 200, 90)]
+    said: list[str] = []
+    found = pictures.decoded(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), "walk.gif", said.append)
+    assert set(found.pixels.ravel()) == {10}
+    assert said == ["walk.gif: has 3 frames or pages; the first is read"]
+
+
+whole = encoded(Image.fromarray(np.tile(COLOURS, (8, 8, 1))))
+BROKEN = {
+    "truncated": (whole[: len(whole) // 2], "a damaged picture"),
+    "empty": (b"", "an empty file, 0 bytes"),
+    "text": (b"this is not a picture", "not a picture"),
+    "bomb": (bomb(), "claims 100000x100000 pixels|claims more pixels"),
+    "floats": (encoded(Image.fromarray(np.zeros((4, 4), dtype=np.float32)), "TIFF"), "floating-point"),
+    "wide": (encoded(Image.fromarray(np.full((4, 4), 70_000, dtype=np.int32)), "TIFF"), "32 bits"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_no_picture_is_named_in_a_line(what: str, tmp_path: Path) -> None:
+    data, words = BROKEN[what]
+    (tmp_path / "one.png").write_bytes(encoded(Image.fromarray(COLOURS)))
+    (tmp_path / "two.jpg").write_bytes(data)
+    source = Source(paths=(str(tmp_path),), form=forms.PICTURES)
+    with pytest.raises(DataError, match=words) as error:
+        list(read(source))
+    assert "two.jpg" in str(error.value)
+    assert "\n" not in str(error.value)
+    said: list[str] = []
+    kept = list(read(Source(paths=(str(tmp_path),), form=forms.PICTURES, on_bad="skip", report=said.append)))
+    assert [Path(record.source).name for record in kept] == ["one.png"]
+    assert len(said) == 1
+
+
+def test_any_bytes_are_read_or_refused(tmp_path: Path) -> None:
+    """Files that are cut, or whose bytes were changed, never raise anything else."""
+    good = [encoded(Image.fromarray(COLOURS), kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")]
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        data = bytearray(good[rng.integers(len(good))])
+        for at in rng.integers(0, len(data), rng.integers(1, 6)):
+            data[at] = rng.integers(256)
+        with contextlib.suppress(DataError):
+            assert pictures.decoded(bytes(data[: rng.integers(1, len(data) + 1)]), "a", lambda words: None).pixels.size
+
+
+def test_folders_and_tables_hold_the_same_pictures(tmp_path: Path) -> None:
+    files = {f"{name}.png": encoded(Image.fromarray(COLOURS[:, : name + 3])) for name in range(5)}
+    folder = tmp_path / "shop"
+    for number, (name, data) in enumerate(files.items()):
+        (folder / str(number % 2)).mkdir(parents=True, exist_ok=True)
+        (folder / str(number % 2) / name).write_bytes(data)
+    (folder / "labels.csv").write_text("name,label\n0.png,apple\n")
+    rows = [{"image": data, "name": name} for name, data in files.items()]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "bytes.parquet")
+    structs = [{"image": {"bytes": data, "path": name}} for name, data in files.items()]
+    pq.write_table(pa.Table.from_pylist(structs), tmp_path / "structs.parquet")
+    found = []
+    for where in ("shop", "bytes.parquet", "structs.parquet"):
+        form, why = forms.told([str(tmp_path / where)], None)
+        assert form is forms.PICTURES
+        assert "picture" in why
+        found.append({record.id for record in read(Source(paths=(str(tmp_path / where),), form=form))})
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == 5
+
+
+def test_texts_stay_texts(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\ntwo\n")
+    (tmp_path / "b.png").write_bytes(encoded(Image.fromarray(COLOURS)))
+    (tmp_path / "c.txt").write_text("three\n")
+    assert forms.told([str(tmp_path)], None)[0] is forms.TEXTS
+    table = pa.table({"text": ["one"], "image": [encoded(Image.fromarray(COLOURS))]})
+    pq.write_table(table, tmp_path / "both.parquet")
+    assert forms.told([str(tmp_path / "both.parquet")], None)[0] is forms.TEXTS
+    assert forms.told([str(tmp_path / "both.parquet")], "image")[0] is forms.PICTURES
+
+
+@pytest.mark.parametrize(
+    "value",
+    [COLOURS, Image.fromarray(COLOURS), encoded(Image.fromarray(COLOURS)), "path"],
+    ids=["array", "image", "bytes", "path"],
+)
+def test_python_holds_pictures_in_many_ways(value: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(Image.fromarray(COLOURS)))
+    found = pictures.of_python(path if isinstance(value, str) else value, "input[0]", silent)
+    assert np.array_equal(found.pixels, COLOURS)
+
+
+NONSENSE: dict[str, tuple[Callable[[], Any], str]] = {
+    "floats": (lambda: np.zeros((4, 4)), "an array of float64"),
+    "row": (lambda: np.zeros(4, dtype=np.uint8), r"an array of the shape \(4,\)"),
+    "empty": (lambda: np.zeros((0, 4), dtype=np.uint8), "shape"),
+    "number": (lambda: 3, "expected a picture"),
+    "missing": (lambda: "no-such.png", "no-such.png: No such file"),
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_what_python_holds_that_is_no_picture(what: str) -> None:
+    make, words = NONSENSE[what]
+    with pytest.raises(DataError, match=words):
+        pictures.of_python(make(), "input[0]", silent)
