@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maskwright.errors import RunError
+from maskwright.records.forms import Form
 
 Row = dict[str, Any]
 
@@ -82,11 +83,27 @@ class Npy:
         self.size = size
 
 
+class Whole:
+    """The only value of the only row, as a file of its own kind."""
+
+    def __init__(self, path: Path, column: str) -> None:
+        self.path, self.column, self.rows = path, column, 0
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self.rows += len(rows)
+        if self.rows > 1:
+            raise RunError(f"several {self.column}s don't go into one file; name a .parquet file with --out")
+        self.path.write_bytes(rows[0][self.column])
+
+    def close(self) -> None: ...
+
+
 class Answers:
     """`with Answers(path, schema) as out: out.add(rows)`; nothing is left behind where it fails."""
 
-    def __init__(self, path: Path, schema: pa.Schema, matrix: str | None = None) -> None:
-        kinds = [".parquet", ".jsonl"] + ([".npy"] if matrix else [])
+    def __init__(self, path: Path, schema: pa.Schema, matrix: str | None = None, form: Form | None = None) -> None:
+        own = form.ending if form and form.column in schema.names else ""
+        kinds = [".parquet", *([own] if own else [".jsonl"]), *([".npy"] if matrix else [])]
         if path.suffix not in kinds:
             raise RunError(f"--out {path}: end it in {' or '.join(kinds)}")
         self.finals = [path] + ([path.with_suffix(".ids.jsonl")] if path.suffix == ".npy" else [])
@@ -99,6 +116,8 @@ class Answers:
         self.sink: Sink
         if path.suffix == ".parquet":
             self.sink = Parquet(self.temporaries[0], schema)
+        elif form and path.suffix == own:
+            self.sink = Whole(self.temporaries[0], form.column)
         elif path.suffix == ".jsonl":
             self.sink = Jsonl(self.temporaries[0])
         else:

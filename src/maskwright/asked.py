@@ -31,6 +31,8 @@ class Asked:
     """the keys of the recipe that were given: what is planned leaves them as they are"""
     length: dict[str, Any]
     """budget, steps and tokens, as given"""
+    words: str = ""
+    """what kind of data it was taken for, and why, where that was not said"""
 
 
 def asked(
@@ -85,6 +87,7 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
     given = {key: value for key, value in (options | told).items() if value is not None}
     if not init:
         sizing.nets(given, NetConfig.length)  # refuses what no net could have
+    why = ""
     # What a budget will choose may go with net settings that the default width doesn't go with.
     recipe = Recipe().with_values({k: v for k, v in given.items() if not k.startswith("net.")})
     if (
@@ -92,8 +95,13 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
         and recipe.data.paths
         and all(path == "-" or os.path.exists(path) for path in recipe.data.paths)
     ):
-        recipe = replace(recipe, modality=modalities.detect(recipe.data.source())[0].name)
-    modalities.modality(recipe.modality)
+        found, why = modalities.detect(recipe.data.source())
+        recipe = replace(recipe, modality=found.name)
+    chosen = modalities.modality(recipe.modality)
+    recipe = replace(recipe, mask=chosen.mask).with_values({k: v for k, v in given.items() if k.startswith("mask.")})
+    for key in given.keys() - ({"tokenizer.path"} if init else set()):
+        if key.split(".")[0] in modalities.sections() - {chosen.section}:
+            raise RecipeError(f"{key} is not for {chosen.form.name}; leave it out")
     machine.device(recipe.train.device)
     if "train.steps" in given:
         if any(length.values()):
@@ -103,7 +111,7 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
     recipe = replace(recipe, budget="" if counted else length["budget"] or DEFAULT_BUDGET)
     if init:
         _fits(init, given, recipe)
-    return Asked(recipe, given, length)
+    return Asked(recipe, given, length, f"taken for {chosen.form.name}: {why}" if why else "")
 
 
 def _fits(init: str, given: dict[str, Any], recipe: Recipe) -> None:

@@ -6,6 +6,7 @@ named on stderr and counted. Knows nothing of the verbs.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from maskwright.errors import DataError, QueryError
 from maskwright.terminal import say
 
 if TYPE_CHECKING:
+    from maskwright.records.forms import Form
     from maskwright.records.read import Record
 
 CHUNK_RECORDS, CHUNK_SIZE = 512, 300_000
@@ -24,6 +26,7 @@ CHUNK_RECORDS, CHUNK_SIZE = 512, 300_000
 
 def bulk(
     text: str | None,
+    form: Form,
     reading: tuple[str | None, str | None, str],
     answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
     out: str | None,
@@ -36,13 +39,13 @@ def bulk(
     from maskwright.answers import Answers
 
     skipped: list[str] = []
-    records, alone = _records(text, *reading, skipped)
-    rows = _answered(records, answer, reading[2] == "skip" and not alone, skipped)
+    records, alone = _records(text, form, *reading, skipped)
+    rows = _answered(records, form, answer, reading[2] == "skip" and not alone, skipped)
     count = 0
     if out:
         from maskwright.show import arrow_schema
 
-        with Answers(Path(out), arrow_schema(schema), matrix) as sink:
+        with Answers(Path(out), arrow_schema(schema), matrix, form) as sink:
             for chunk in rows:
                 sink.add([{"id": r.id, "source": r.source, **row} for r, row in chunk])
                 count += len(chunk)
@@ -63,7 +66,7 @@ def bulk(
 
 
 def _records(
-    text: str | None, field: str | None, grain: str | None, on_bad: str, skipped: list[str]
+    text: str | None, form: Form, field: str | None, grain: str | None, on_bad: str, skipped: list[str]
 ) -> tuple[Iterator[Record], bool]:
     """The records of a file, a folder or stdin; or one text, given as it is."""
     from maskwright.records.read import Record, Source, read
@@ -75,23 +78,26 @@ def _records(
 
     if text is None:
         if sys.stdin.isatty():
-            raise QueryError("no text: give one, or a file, or - and pipe it in")
+            raise QueryError(f"no {form.name}: give a file, or - and pipe it in")
         text = "-"
     if text != "-" and not os.path.exists(text):
+        if not form.literal:
+            raise DataError(f"{text}: no such file or folder")
         if kind_of(Path(text)) and not any(c.isspace() for c in text):
             raise DataError(f"{text}: no such file (a text of that name can be piped in with -)")
         return iter([Record(text, "text")]), True
-    return read(Source(paths=(text,), field=field, grain=grain, on_bad=on_bad, report=report)), False
+    return read(Source(paths=(text,), form=form, field=field, grain=grain, on_bad=on_bad, report=report, note=say)), False
 
 
 def _answered(
     records: Iterator[Record],
+    form: Form,
     answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
     skip: bool,
     skipped: list[str],
 ) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
     """Chunks of records with their answers; where one of a chunk can't be answered, the others still are."""
-    for chunk in _chunks(records):
+    for chunk in _chunks(records, form):
         try:
             yield list(zip(chunk, answer(chunk), strict=True))
             continue
@@ -109,12 +115,12 @@ def _answered(
             yield kept
 
 
-def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
+def _chunks(records: Iterator[Record], form: Form) -> Iterator[list[Record]]:
     chunk: list[Record] = []
     size = 0
     for record in records:
         chunk.append(record)
-        size += len(record.value)
+        size += form.size(record.value)
         if len(chunk) >= CHUNK_RECORDS or size >= CHUNK_SIZE:
             yield chunk
             chunk, size = [], 0
@@ -123,9 +129,11 @@ def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
 
 
 def _rounded(value: Any) -> Any:
-    """Seven digits are more than float32 knows."""
+    """As JSON can say it; seven digits are more than float32 knows."""
     if isinstance(value, float):
         return float(f"{value:.7g}")
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, dict):
         return {name: _rounded(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from maskwright.modalities.base import Modality
+from maskwright.nets.encoder import NetConfig
 
-def text(about: dict[str, Any], modality: str, net: dict[str, Any]) -> str:
+
+def text(about: dict[str, Any], modality: Modality, net: NetConfig) -> str:
     data, held, trained = about["data"], about["held_out"], about["trained"]
     better = held["floor_neighbours"] - held["bits_per_byte"]
     verdict = (
@@ -20,8 +23,7 @@ def text(about: dict[str, Any], modality: str, net: dict[str, Any]) -> str:
     calibration = about["calibration"]
     lines = [
         "---",
-        "library_name: transformers",
-        "pipeline_tag: fill-mask",
+        *(["library_name: transformers", "pipeline_tag: fill-mask"] if modality.hugging_face(net) else []),
         "tags: [maskwright, masked-model]",
         "license: unknown",
         "---",
@@ -37,10 +39,10 @@ def text(about: dict[str, Any], modality: str, net: dict[str, Any]) -> str:
         f"| counting neighbours | {held['floor_neighbours']:.4f} |",
         f"| counting frequency | {held['floor_frequency']:.4f} |",
         "",
-        f"{verdict} It guesses {held['top1']:.1%} of single hidden tokens exactly, and {held['top5']:.1%} within five"
-        " guesses, with 15% of the tokens hidden at random.",
+        f"{verdict} All with 15% of the tokens hidden at random."
+        + (f" It guesses {held['top1']:.1%} of them exactly, and {held['top5']:.1%} within five guesses." * modality.exact),
         "",
-        f"- Modality: {modality}. Width {net['width']}, {net['layers']} layers, reads {net['length']} tokens at once.",
+        f"- Modality: {modality.name}. Width {net.width}, {net.layers} layers, reads {net.length} tokens at once.",
         f"- Weights of step {trained['step']:,} of {trained['steps']:,}; the data was seen {trained['epochs']} times.",
         f"- Calibration: temperature {calibration['slot']} for one slot, {calibration['joint']} for whole completions."
         if calibration

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -160,7 +161,7 @@ def fill(
         found = loaded.fill(list(records), top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage)
         rows = []
         for filling in found:
-            row = asdict(filling)
+            row = filling.row(loaded.modality.form)
             for slot in row["slots"]:
                 if coverage is None:
                     slot.pop("region")
@@ -170,7 +171,9 @@ def fill(
         return rows
 
     answer([])  # an option that makes no sense is told once, not for every record
-    bulk(text, (field, record, on_bad), answer, out, as_json, show.filled, show.FILL_SCHEMA)
+    form = loaded.modality.form
+    shown, schema = partial(show.filled, form), show.fill_schema(form)
+    bulk(text, form, (field, record, on_bad), answer, out, as_json, shown, schema)
 
 
 @app.command()
@@ -194,8 +197,9 @@ def score(
     loaded = maskwright.load(model, precision, device)
     count: int | str = passes if passes == "all" else int(passes)
     bulk(
-        text, (field, record, on_bad), lambda records: [asdict(s) for s in loaded.score(list(records), count)],
-        out, as_json, show.scored, show.SCORE_SCHEMA,
+        text, loaded.modality.form, (field, record, on_bad),
+        lambda records: [asdict(s) for s in loaded.score(list(records), count)],
+        out, as_json, partial(show.scored, loaded.modality.form), show.SCORE_SCHEMA,
     )  # fmt: skip
 
 
@@ -216,7 +220,8 @@ def embed(
 
     loaded = maskwright.load(model, precision, device)
     bulk(
-        text, (field, record, on_bad), lambda records: [{"embedding": v.tolist()} for v in loaded.embed(list(records))],
+        text, loaded.modality.form, (field, record, on_bad),
+        lambda records: [{"embedding": v.tolist()} for v in loaded.embed(list(records))],
         out, as_json, show.embedded, show.EMBED_SCHEMA, matrix="embedding",
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ class MaskConfig:
     rate: float = 0.4
     """the share of a record's tokens that is hidden"""
     schedule: str = "falling"
-    """fixed; falling: from `rate` to `rate_end` as the learning rate decays; uniform: a rate a record, from .02 to .98,
+    """fixed; falling: from `rate` to `rate_end` as the learning rate decays; uniform: a rate a record, between the two,
     which makes the model a generative one (it is then a masked diffusion model: Sahoo et al., 2024)"""
     rate_end: float = 0.25
     box_mean: float = 3.0
@@ -51,7 +51,7 @@ def draw(batch: Batch, config: MaskConfig, *, seed: int, step: int, decay: float
     key = _mix(batch.keys ^ _mix(np.uint64(seed)) ^ _mix(np.uint64(step) + np.uint64(1 << 32)))
     records = len(batch.keys)
     if config.schedule == "uniform":
-        rate = 0.02 + 0.96 * uniform(key, np.full(records, 1 << 40))
+        rate = config.rate_end + (config.rate - config.rate_end) * uniform(key, np.full(records, 1 << 40))
     else:
         falling = decay if config.schedule == "falling" else 1.0
         rate = np.full(records, config.rate_end + (config.rate - config.rate_end) * falling)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -27,12 +27,15 @@ from maskwright.infer.windows import around, windows
 from maskwright.modalities.base import Asked, Modality
 from maskwright.nets import machine
 from maskwright.nets.encoder import MaskedNet
+from maskwright.records.fields import content
+from maskwright.records.forms import Form
+from maskwright.records.pictures import Picture
 from maskwright.records.read import Record, records_of
 from maskwright.tokens import Array, Tokens
 
 PRECISIONS = ("float32", "bfloat16")
 GROUP_SIZE = 500_000
-"""characters of records that are answered together: bounds memory, whatever streams in"""
+"""bytes of records that are answered together: bounds memory, whatever streams in"""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,19 @@ class Slot:
 
 @dataclass(frozen=True)
 class Filled:
-    text: str
+    value: Any
+    """the query with its blanks filled: a string, or a `Picture`"""
     prob: float
     """joint probability of all that was filled in"""
+
+    @property
+    def text(self) -> str:
+        return str(self.value)
+
+    @property
+    def picture(self) -> Picture:
+        assert isinstance(self.value, Picture)
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,12 @@ class Filling(Filled):
     slots: list[Slot] = field(default_factory=list)
     completions: list[Filled] = field(default_factory=list)
     """with `n`, `draws` or `targets`: several, best first (draws as they were drawn)"""
+
+    def row(self, form: Form) -> dict[str, Any]:
+        """As a row of a table."""
+        completions = [{form.column: form.cell(c.value), "prob": c.prob} for c in self.completions]
+        slots = [asdict(slot) for slot in self.slots]
+        return {form.column: form.cell(self.value), "prob": self.prob, "slots": slots, "completions": completions}
 
 
 @dataclass(frozen=True)
@@ -112,7 +131,7 @@ class Model:
     ) -> list[Filling]: ...
     def fill(
         self,
-        query: str | Record | Iterable[str | Record],
+        query: Any,
         *,
         top_k: int = 5,
         n: int | None = None,
@@ -139,10 +158,10 @@ class Model:
         if coverage is not None:
             self.calibration.level(coverage, 1)
         options = _Options(top_k, n, draws, seed, targets, coverage)
-        groups = _groups(records_of(query, "query"))
+        groups = self._groups(self._records(query, "query"))
         asked = beside(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
         found = [filling for group, variants in asked for filling in self._fill(group, variants, options)]
-        return found[0] if isinstance(query, (str, Record)) else found
+        return found[0] if self._alone(query) else found
 
     def _fill(self, records: Sequence[Record], asked: list[list[Asked]], options: _Options) -> list[Filling]:
         config = DecodeConfig(temperature=self.calibration.slot, beam=max(decode.BEAM, options.n or 1), offers=options.top_k)
@@ -153,8 +172,8 @@ class Model:
         out = []
         for found, own in zip(chosen, slots, strict=True):
             shown = [Filled(c.asked.label or self.modality.decode(c.tokens, c.asked), c.prob) for c in found]
-            text = self.modality.decode(found[0].tokens, found[0].asked)
-            out.append(Filling(text, found[0].prob, own, shown if several else []))
+            whole = self.modality.decode(found[0].tokens, found[0].asked)
+            out.append(Filling(whole, found[0].prob, own, shown if several else []))
         return out
 
     def _best(
@@ -174,9 +193,9 @@ class Model:
                 for query, best, share in zip(variants, found, shares, strict=True)
                 for one in best
             ]
-            distinct: dict[str, _Choice] = {}
+            distinct: dict[bytes, _Choice] = {}
             for choice in sorted(choices, key=lambda c: -c.rank):
-                distinct.setdefault(self.modality.decode(choice.tokens, choice.asked), choice)
+                distinct.setdefault(content(self.modality.decode(choice.tokens, choice.asked)), choice)
             out.append(list(distinct.values())[: options.n or 1])
         return out
 
@@ -272,30 +291,47 @@ class Model:
     def score(self, record: str | Record, passes: int | str = 16) -> Score: ...  # type: ignore[overload-overlap]
     @overload
     def score(self, record: Iterable[str | Record], passes: int | str = 16) -> list[Score]: ...
-    def score(self, record: str | Record | Iterable[str | Record], passes: int | str = 16) -> Score | list[Score]:
+    def score(self, record: Any, passes: int | str = 16) -> Score | list[Score]:
         """How strange each record is: negative pseudo-log-likelihood in nats, in all and for each token.
 
         Every token is scored exactly once, in `passes` masks with disjoint targets; "all" hides one token at a time
         (with its word's later ones) and is exact. Raises QueryError.
         """
         out = []
-        for group, encoded in self._encoded(records_of(record)):
+        for group, encoded in self._encoded(self._records(record)):
             nats = score(self.reader, encoded, [r.key for r in group], passes)
             for tokens, values in zip(encoded, nats, strict=True):
                 places = [tuple(map(int, where)) for where in tokens.where]
                 labels = self.modality.label(tokens.values)
                 out.append(Score(float(values.sum()), values.tolist(), labels, places))
-        return out[0] if isinstance(record, (str, Record)) else out
+        return out[0] if self._alone(record) else out
 
-    def embed(self, record: str | Record | Iterable[str | Record]) -> Array:
+    def embed(self, record: Any) -> Array:
         """(n, W) float32 rows of unit length, or (W,) for one record: the mean of the final states of all tokens."""
-        out = [self._embed(encoded) for _, encoded in self._encoded(records_of(record))]
+        out = [self._embed(encoded) for _, encoded in self._encoded(self._records(record))]
         rows = np.concatenate(out) if out else np.zeros((0, self.net.config.width), dtype=np.float32)
-        return rows[0] if isinstance(record, (str, Record)) else rows
+        return rows[0] if self._alone(record) else rows
 
     def _encoded(self, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], list[Tokens]]]:
         """Records in groups, with their tokens, the next of which are cut while the net reads."""
-        return beside(((group, self.modality.encode(group)) for group in _groups(records)), 1)
+        return beside(((group, self.modality.encode(group)) for group in self._groups(records)), 1)
+
+    def _records(self, values: Any, name: str = "input") -> list[Record]:
+        return records_of(values, name, self.modality.form)
+
+    def _alone(self, values: Any) -> bool:
+        return isinstance(values, Record) or self.modality.form.alone(values)
+
+    def _groups(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+        """Records that are answered together."""
+        start = size = 0
+        for at, record in enumerate(records):
+            size += self.modality.size(record)
+            if size > GROUP_SIZE:
+                yield records[start : at + 1]
+                start, size = at + 1, 0
+        if start < len(records):
+            yield records[start:]
 
     def _embed(self, records: Sequence[Tokens]) -> Array:
         pieces, owners, kept = [], [], []
@@ -308,7 +344,9 @@ class Model:
                 pieces.append(tokens.take(own))
                 owners.append(number)
                 # Every token counts once, where it lies most central; the frame at the two ends of the record.
-                kept.append(np.concatenate([[w == 0] * before, cuts.owner[own] == w, [w == last] * (frame - before)]))
+                kept.append(
+                    np.array([w == 0] * before + list(cuts.owner[own] == w) + [w == last] * (frame - before), dtype=bool)
+                )
         sums = np.zeros((len(records), self.net.config.width))
         counts = np.zeros((len(records), 1))
         for states, number, mine in zip(self.reader.states(pieces), owners, kept, strict=True):
@@ -354,18 +392,6 @@ def _first_row(candidates: tuple[dict[str, Any], Any]) -> tuple[dict[str, Array]
 
 def _blanks(asked: Asked) -> int:
     return int((~asked.tokens.present).sum())
-
-
-def _groups(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Records that are answered together."""
-    start = size = 0
-    for at, record in enumerate(records):
-        size += len(record.value)
-        if size > GROUP_SIZE:
-            yield records[start : at + 1]
-            start, size = at + 1, 0
-    if start < len(records):
-        yield records[start:]
 
 
 def load(path: str | os.PathLike[str], precision: str = "float32", device: str = "auto") -> Model:

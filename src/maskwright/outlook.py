@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ def plan(
         modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, on_bad=on_bad, device=device,
     )  # fmt: skip
     recipe, given = wanted.recipe, wanted.given
+    if wanted.words and report:
+        report(wanted.words)
     if not recipe.budget:
         raise RecipeError("plan says what a time would buy: leave train.steps out")
     budgeted = sizing.seconds(recipe.budget)
@@ -67,7 +70,7 @@ def plan(
     place, dtype = machine.device(config.device), getattr(torch, config.dtype)
     torch.set_num_threads(config.threads)
     with rundir.kernels(config), tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
-        found = sample(recipe.data.source(report), cutter, Path(folder), SAMPLE_BYTES)
+        found = sample(replace(recipe.data.source(report), form=cutter.form), cutter, Path(folder), SAMPLE_BYTES)
         parts = split(found.shards, config.held_out)
         held = held_out(cutter, found.shards, parts.train, parts.held["look"], sizing.REACH[-1], LOOK_TOKENS, config.seed)
         records = found.shards.lengths[parts.train]

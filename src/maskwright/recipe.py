@@ -18,7 +18,7 @@ from maskwright.errors import RecipeError, nearest
 from maskwright.files import write_whole
 from maskwright.infer.calibration import CalibrationConfig
 from maskwright.masking import MaskConfig
-from maskwright.modalities import TokenizerConfig
+from maskwright.modalities import ImageConfig, TokenizerConfig
 from maskwright.nets.encoder import NetConfig
 from maskwright.records.read import Source
 from maskwright.training.schedule import TrainConfig
@@ -52,6 +52,7 @@ class Recipe:
     """a checkpoint to go on from: a folder of this tool's or of Hugging Face's"""
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
     net: NetConfig = field(default_factory=NetConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

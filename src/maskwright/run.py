@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,7 @@ def train(
 class _Run:
     def __init__(self, out: Path, wanted: Asked, begun: float, watch: Watcher, processes: Processes) -> None:
         self.out, self.recipe, self.given, self.length = out, wanted.recipe, wanted.given, wanted.length
+        self.words = wanted.words
         self.begun, self.watch, self.processes = begun, watch, processes
         self.checkpoints = out / rundir.CHECKPOINTS
 
@@ -138,6 +139,8 @@ class _Run:
             planned = resume and (self.out / rundir.RECIPE).is_file()
             if planned:
                 self.recipe = rundir.taken_up(self.out, self.given, self.length)
+            elif self.words:
+                self.watch(News("reading", words=self.words))
             if not self.recipe.data.paths:
                 raise RunError(f"{self.out}: nothing to resume there; name the data to train on")
             torch.set_num_threads(self._threads())
@@ -180,16 +183,22 @@ class _Run:
 
     def _prepare(self, begun: bool) -> tuple[Modality, Prepared]:
         skipped: set[str] = set()
+        noted: set[str] = set()
 
         def report(message: str) -> None:
             if message not in skipped and len(skipped) < 5:  # files are read twice
                 self.watch(News("reading", words=f"skipped: {message}"))
             skipped.add(message)
 
+        def note(message: str) -> None:
+            if message not in noted and len(noted) < 5:
+                self.watch(News("reading", words=message))
+            noted.add(message)
+
         data = self.recipe.data
-        source = data.source(report)
-        held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
         modality = modalities.modality(self.recipe.modality)
+        source = replace(data.source(report), form=modality.form, note=note)
+        held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
         modality.configure(getattr(self.recipe, modality.section))
         prepared = prepare(
             source, held, modality, self.checkpoints / rundir.DATA, lambda what, n: self.watch(News(what, size=n)), begun
@@ -349,4 +358,4 @@ class _Run:
             },
             "calibration": fitted.to_json() if fitted else None,
         }  # fmt: skip
-        return about, card.text(about, self.recipe.modality, asdict(loop.net.config))
+        return about, card.text(about, loop.order.modality, loop.net.config)

@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.errors import RecipeError, nearest
-from maskwright.records.forms import told
+from maskwright.records.forms import Form, told
 from maskwright.records.read import Record, Source, read
 from maskwright.terminal import held_out_words
 
-FILL_SCHEMA = {"text": "string", "prob": "double", "slots": "slots", "completions": "completions"}
 SCORE_SCHEMA = {"total": "double", "per_token": "doubles", "tokens": "strings", "offsets": "offsets"}
 EMBED_SCHEMA = {"embedding": "floats"}
+
+
+def fill_schema(form: Form) -> dict[str, str]:
+    kind = "bytes" if form.ending else "string"
+    return {form.column: kind, "prob": "double", "slots": "slots", "completions": f"{form.column} completions"}
 
 
 def arrow_schema(columns: dict[str, str]) -> Any:
@@ -35,34 +39,37 @@ def arrow_schema(columns: dict[str, str]) -> Any:
         "floats": pa.list_(pa.float32()),
         "offsets": pa.list_(pa.list_(pa.int64())),
         "slots": pa.list_(pa.struct(slot)),
-        "completions": pa.list_(pa.struct([("text", pa.string()), ("prob", pa.float64())])),
+        "bytes": pa.binary(),
+        "text completions": pa.list_(pa.struct([("text", pa.string()), ("prob", pa.float64())])),
+        "image completions": pa.list_(pa.struct([("image", pa.binary()), ("prob", pa.float64())])),
     }
     names = {"id": "string", "source": "string"} | columns
     return pa.schema([(name, kinds[kind]) for name, kind in names.items()])
 
 
-def filled(record: Record, row: dict[str, Any], alone: bool) -> list[str]:
+def filled(form: Form, record: Record, row: dict[str, Any], alone: bool) -> list[str]:
     """The filled text; for one alone also what else may stand there."""
+    shown = form.shown(row[form.column])
     if not alone:
-        return [c["text"] for c in row.get("completions", [])] or [row["text"]]
-    lines = [f"{row['text']}    p = {row['prob']:.3g}"]
+        return [form.shown(c[form.column]) for c in row.get("completions", [])] or [shown]
+    lines = [f"{shown}    p = {row['prob']:.3g}"]
     for slot in row["slots"]:
-        shown = "  ".join(
+        offered = "  ".join(
             f"{json.dumps(t, ensure_ascii=False)} {p:.3f}" for t, p in zip(slot["tokens"], slot["probs"], strict=True)
         )
-        lines.append(f"  at {slot['offset']}: {shown}")
+        lines.append(f"  at {slot['offset']}: {offered}")
         if slot.get("region") is not None:
             values = [json.dumps(t, ensure_ascii=False) for t in slot["region"]]
             more = f" and {len(values) - 20} more" if len(values) > 20 else ""
             lines.append(f"    set of {len(values)}: {' '.join(values[:20])}{more}")
-    lines += [f"  {c['prob']:.4f}  {c['text']}" for c in row.get("completions", [])]
+    lines += [f"  {c['prob']:.4f}  {form.shown(c[form.column])}" for c in row.get("completions", [])]
     return lines
 
 
-def scored(record: Record, row: dict[str, Any], alone: bool) -> list[str]:
+def scored(form: Form, record: Record, row: dict[str, Any], alone: bool) -> list[str]:
     count = max(len(row["tokens"]), 1)
     if not alone:
-        return [f"{row['total']:.3f}\t{row['total'] / count:.3f}\t{record.source}\t{_short(record.value)}"]
+        return [f"{row['total']:.3f}\t{row['total'] / count:.3f}\t{record.source}\t{_short(form.brief(record.value))}"]
     lines = [f"{row['total']:.3f} nats in all, {row['total'] / count:.3f} a token"]
     pairs = zip(row["tokens"], row["per_token"], strict=True)
     return lines + [

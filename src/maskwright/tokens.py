@@ -58,8 +58,8 @@ class Tokens:
     def with_values(self: _T, index: Any, new: dict[str, Array]) -> _T:
         """The same tokens with other values at `index`, which are present from now on."""
         values = {name: a.copy() for name, a in self.values.items()}
-        for name, array in values.items():
-            array[index] = new[name]
+        for name, array in new.items():
+            values[name][index] = array
         present = self.present.copy()
         present[index] = True
         return replace(self, values=values, present=present)

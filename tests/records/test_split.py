@@ -18,7 +18,9 @@ def shards(folder: Path, records: list[tuple[int, int, int]]) -> Shards:
     """Records of (length, fold, group)."""
     writer = Writer(folder, {"id": np.dtype(np.uint16)})
     for number, (length, fold, group) in enumerate(records):
-        writer.add({"id": np.full(length, number, np.uint16)}, key=number, fold=fold, group=group * 7919, size=length * 3)
+        writer.add(
+            {"id": np.full(length, number, np.uint16)}, (length,), key=number, fold=fold, group=group * 7919, size=length * 3
+        )
     writer.close()
     return Shards(folder)
 

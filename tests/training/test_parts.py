@@ -97,8 +97,8 @@ def order(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Order:
     modality = Text()
     modality.fit(records, 20_000)
     writer = Writer(tmp_path_factory.mktemp("shards"), modality.columns)
-    for record, tokens in zip(records, modality.tokenise(records), strict=True):
-        writer.add(tokens, key=record.key, fold=record.key, group=record.key, size=modality.size(record))
+    for record, cut_ in zip(records, modality.tokenise(records), strict=True):
+        writer.add(cut_.columns, cut_.shape, key=record.key, fold=record.key, group=record.key, size=modality.size(record))
     writer.close()
     shards = Shards(writer.folder)
     return Order(modality, shards, np.arange(len(shards)), 32, TrainConfig(batch_tokens=400), MaskConfig(), Processes())

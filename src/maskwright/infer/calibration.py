@@ -95,6 +95,8 @@ def fit(
     as many spans to be filled of known length, and a fortieth of unknown."""
     rng, slots = np.random.default_rng((seed, 77)), config.slots
     slot = _slot_temperature(reader, together(fitted_on, slots, 1, rng))
+    if not reader.modality.exact:
+        return Calibration(slot)
     decode = DecodeConfig(temperature=slot)
     joint = _joint_temperature(reader, fitted_on, max(slots // 20, 1), rng, decode)
     shares = {1: slots} | {n: max(slots // (4 * n), 1) for n in range(2, lengths.LONGEST + 1)}

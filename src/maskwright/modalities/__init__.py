@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from maskwright.errors import DataError, ModelError, nearest
 from maskwright.modalities.base import Modality
+from maskwright.modalities.image import Image, ImageConfig
 from maskwright.modalities.text import Text, TokenizerConfig
 from maskwright.records.read import Source
 
-__all__ = ["Modality", "TokenizerConfig", "detect", "modality", "names"]
-_MODALITIES: dict[str, type[Text]] = {"text": Text}
+__all__ = ["ImageConfig", "Modality", "TokenizerConfig", "detect", "modality", "names"]
+_MODALITIES: dict[str, Callable[[], Modality]] = {"text": Text, "image": Image}
 
 
 def names() -> list[str]:
     return list(_MODALITIES)
+
+
+def sections() -> set[str]:
+    """Where their configurations stand in a recipe."""
+    return {made.section for made in map(modality, _MODALITIES)}
 
 
 def modality(name: str) -> Modality:

@@ -14,7 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from torch import nn
 
+from maskwright.masking import MaskConfig
 from maskwright.nets.encoder import NetConfig
+from maskwright.records.forms import Form
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Distribution, Mask, Tokens
 
@@ -35,12 +37,26 @@ class Asked:
     """what a person calls this variant: the target's text"""
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A record in bulk: its tokens' stored columns, and their extents along each axis."""
+
+    columns: dict[str, Array]
+    shape: tuple[int, ...]
+
+
 class Modality(Protocol):
     name: str
+    form: Form
+    """what its records' values are"""
+    exact: bool
+    """a value can be guessed to the letter: a completion is right or wrong, and the values of a set can be listed"""
     section: str
     """where its configuration stands in a recipe"""
     frame_size: int
     """tokens that `frame` adds to a piece"""
+    mask: MaskConfig
+    """what is hidden in training, where nobody says otherwise"""
 
     @property
     def columns(self) -> dict[str, np.dtype[Any]]:
@@ -63,8 +79,8 @@ class Modality(Protocol):
 
     def load(self, folder: Path) -> None: ...
 
-    def tokenise(self, records: Sequence[Record]) -> list[dict[str, Array]]:
-        """Each record's `columns`; the fast way, in bulk."""
+    def tokenise(self, records: Sequence[Record]) -> list[Cut]:
+        """Each record's `columns`; the fast way, in bulk. Raises DataError, which names the record."""
 
     def unpack(self, columns: dict[str, Array], sizes: Array, keys: Array) -> Batch:
         """Stored columns of many pieces, end to end, to tokens without a frame; `sizes` (n, P): tokens along each axis."""
@@ -81,7 +97,7 @@ class Modality(Protocol):
     def restrict(self, distribution: Any, asked: Sequence[tuple[Asked, int]]) -> Distribution:
         """What may stand at a blank of its query: row i of `distribution` is token index asked[i][1] of asked[i][0]."""
 
-    def decode(self, tokens: Tokens, asked: Asked) -> str:
+    def decode(self, tokens: Tokens, asked: Asked) -> Any:
         """The query with its blanks filled by `tokens`; all else byte for byte."""
 
     def label(self, values: dict[str, Array]) -> list[str]:

@@ -22,14 +22,15 @@ from torch.nn import functional as F
 
 from maskwright import boxes
 from maskwright.errors import DataError, ModelError, QueryError, RecipeError
+from maskwright.masking import MaskConfig
 from maskwright.modalities import counts
-from maskwright.modalities.base import Asked, Floor
+from maskwright.modalities.base import Asked, Cut, Floor
 from maskwright.modalities.bpe import Vocabulary, suggested_size
 from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads import Categorical, TokenHead, TokenInput
 from maskwright.nets.start import read_neighbours
-from maskwright.records.forms import TEXTS, told
+from maskwright.records.forms import TEXTS, Form, told
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Tokens
 
@@ -77,7 +78,10 @@ class _Template:
 class Text:
     name = "text"
     section = "tokenizer"
+    form: Form = TEXTS
     frame_size = 2
+    mask = MaskConfig()
+    exact = True
 
     def __init__(self) -> None:
         self.config = TokenizerConfig()
@@ -121,9 +125,10 @@ class Text:
     def load(self, folder: Path) -> None:
         self._vocabulary = Vocabulary.load(folder)
 
-    def tokenise(self, records: Sequence[Record]) -> list[dict[str, Array]]:
+    def tokenise(self, records: Sequence[Record]) -> list[Cut]:
         dtype = self.columns["id"]
-        return [{"id": np.array(ids, dtype=dtype)} for ids in self.vocabulary.ids([r.value for r in records])]
+        cut = self.vocabulary.ids([r.value for r in records])
+        return [Cut({"id": np.array(ids, dtype=dtype)}, (len(ids),)) for ids in cut]
 
     def unpack(self, columns: dict[str, Array], sizes: Array, keys: Array) -> Batch:
         ids = columns["id"].astype(np.int64)

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from maskwright.errors import DataError
 from maskwright.records import pictures, tables, texts
 from maskwright.records.pictures import Note, Picture
@@ -27,6 +29,10 @@ class Form(Protocol):
     """of several, as a person says it"""
     column: str
     """a table's column of this name holds them, whatever else it has"""
+    literal: bool
+    """what is said on a command line and is no file stands for itself"""
+    ending: str
+    """of a file that one value is written to by itself; "" where a line will do"""
 
     def takes(self, path: Path) -> bool:
         """Whether a file that is found in a folder is one of these, or a table of them."""
@@ -45,9 +51,30 @@ class Form(Protocol):
     def facts(self, values: Iterable[Any]) -> list[str]:
         """What a person wants to know of a data set, a line each."""
 
+    def stretches(self, value: Any, size: int) -> Iterator[tuple[Any, str]]:
+        """Parts of some `size` bytes, and their places, of a value that is too large to be one of many; or all of it."""
+
+    def alone(self, value: Any) -> bool:
+        """Whether what Python gives is one record, not many."""
+
+    def of_python(self, value: Any, name: str) -> Any:
+        """A value from what Python gives for one. Raises DataError."""
+
+    def cell(self, value: Any) -> Any:
+        """A value as a table's cell holds it."""
+
+    def shown(self, cell: Any) -> str:
+        """A cell on a terminal."""
+
+    def brief(self, value: Any) -> str:
+        """A value on a terminal, beside what was found of it."""
+
+    def size(self, value: Any) -> int:
+        """About how much memory it takes, in bytes."""
+
 
 class Texts:
-    name, column = "text", "text"
+    name, column, literal, ending = "text", "text", True, ""
 
     def takes(self, path: Path) -> bool:
         return True
@@ -86,9 +113,42 @@ class Texts:
             f"first: {json.dumps(first if len(first) <= 80 else first[:77] + '...', ensure_ascii=False)}",
         ]
 
+    def stretches(self, value: Any, size: int) -> Iterator[tuple[Any, str]]:
+        begin = 0
+        while begin < len(value):
+            end = value.find("\n", begin + size) + 1 or len(value)
+            if end - begin > 3 * size:
+                end = begin + size
+            yield value[begin:end], f"{begin}:{end}"
+            begin = end
+
+    def alone(self, value: Any) -> bool:
+        return isinstance(value, str)
+
+    def of_python(self, value: Any, name: str) -> str:
+        if not isinstance(value, str):
+            raise DataError(f"{name}: expected text, got {type(value).__name__}")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{name}: holds half a surrogate pair, which is no character") from None
+        return value
+
+    def cell(self, value: Any) -> str:
+        return str(value)
+
+    def shown(self, cell: Any) -> str:
+        return str(cell)
+
+    def brief(self, value: Any) -> str:
+        return str(value)
+
+    def size(self, value: Any) -> int:
+        return len(value)
+
 
 class Pictures:
-    name, column = "pictures", "image"
+    name, column, literal, ending = "pictures", "image", False, ".png"
 
     def takes(self, path: Path) -> bool:
         return path.suffix.lower() in pictures.ENDINGS or tables.kind_of(path) in ("parquet", "arrow")
@@ -133,6 +193,29 @@ class Pictures:
             f"channels: {listed}",
             *([f"{bare:,} are transparent in part"] if bare else []),
         ]
+
+    def stretches(self, value: Any, size: int) -> Iterator[tuple[Any, str]]:
+        yield value, ""
+
+    def alone(self, value: Any) -> bool:
+        return not isinstance(value, (list, tuple, Iterator)) and (not isinstance(value, np.ndarray) or value.ndim < 4)
+
+    def of_python(self, value: Any, name: str) -> Picture:
+        _needs_pillow(name)
+        return pictures.of_python(value, name, lambda words: None)
+
+    def cell(self, value: Any) -> bytes:
+        return pictures.encoded(value)
+
+    def shown(self, cell: Any) -> str:
+        return f"a picture (write it with --out filled{self.ending})"
+
+    def brief(self, value: Any) -> str:
+        rows, columns, channels = value.pixels.shape
+        return f"{columns}x{rows}, {channels} channels"
+
+    def size(self, value: Any) -> int:
+        return int(value.pixels.nbytes)
 
 
 TEXTS, PICTURES = Texts(), Pictures()

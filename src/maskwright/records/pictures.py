@@ -80,6 +80,21 @@ def _too_large(name: str, size: str) -> DataError:
     )
 
 
+def encoded(picture: Picture) -> bytes:
+    """A PNG, which loses nothing; what is not known is transparent. Raises DataError for what a PNG can't hold."""
+    from PIL import Image
+
+    pixels = picture.pixels
+    channels, known = pixels.shape[2], picture.known
+    if channels not in (1, 3) or (pixels.dtype == np.uint16 and (channels != 1 or known is not None)):
+        raise DataError(f"a PNG can't hold {channels} channels of {pixels.dtype}; take the array from Python")
+    if known is not None:
+        pixels = np.dstack([np.repeat(pixels, 3 // channels, axis=2), known.astype(np.uint8) * 255])
+    out = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
+    return out.getvalue()
+
+
 def of_image(image: Any, name: str) -> Picture:
     """One of Pillow's images, turned as its camera was held."""
     from PIL import ImageOps

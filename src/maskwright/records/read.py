@@ -13,8 +13,8 @@ import hashlib
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -194,18 +194,12 @@ class _Bad:
         return texts.Guard(name, self)
 
 
-def records_of(values: str | Record | Iterable[Any], name: str = "input") -> list[Record]:
-    """Python values (one string or many) as records, in order."""
-    if isinstance(values, (str, Record)):
+def records_of(values: Any, name: str = "input", form: Form = TEXTS) -> list[Record]:
+    """What Python holds (one value or record, or many) as records, in order."""
+    if isinstance(values, Record) or form.alone(values):
         values = [values]
     out = []
     for number, value in enumerate(values):
         record = value if isinstance(value, Record) else Record(value, f"{name}[{number}]")
-        if not isinstance(record.value, str):
-            raise DataError(f"{record.source}: expected text, got {type(record.value).__name__}")
-        try:
-            record.value.encode()
-        except UnicodeEncodeError:
-            raise DataError(f"{record.source}: holds half a surrogate pair, which is no character") from None
-        out.append(record)
+        out.append(replace(record, value=form.of_python(record.value, record.source)))
     return out

@@ -29,16 +29,14 @@ class Writer:
         self.files = {name: open(folder / f"{name}.bin", "wb", buffering=1 << 20) for name in columns}  # noqa: SIM115 (closed by close)
         self.lengths, self.keys, self.folds, self.groups, self.sizes, self.shapes = (array(c) for c in "qQQQqq")
 
-    def add(
-        self, tokens: dict[str, Array], *, key: int, fold: int, group: int, size: int, shape: Sequence[int] | None = None
-    ) -> None:
-        """`key`: hash of the content; `fold`: of the content with white space folded; `size`: bytes of user data; `shape`:
-        extents of the tokens along each axis, where there are several."""
+    def add(self, tokens: dict[str, Array], shape: Sequence[int], *, key: int, fold: int, group: int, size: int) -> None:
+        """`shape`: extents of the tokens along each axis; `key`: hash of the content; `fold`: of the content by which one
+        repeats another; `size`: bytes of user data."""
         n = 0
         for name, file in self.files.items():
             file.write(tokens[name].tobytes())
             n = len(tokens[name])
-        self.shapes.extend((n,) if shape is None else shape)
+        self.shapes.extend(shape)
         for values, value in zip(
             (self.lengths, self.keys, self.folds, self.groups, self.sizes), (n, key, fold, group, size), strict=True
         ):
@@ -47,7 +45,7 @@ class Writer:
     def close(self) -> None:
         for file in self.files.values():
             file.close()
-        (self.folder / "columns.json").write_text(json.dumps({n: d.str for n, d in self.columns.items()}))
+        (self.folder / "columns.json").write_text(json.dumps({n: [d.base.str, d.shape] for n, d in self.columns.items()}))
         arrays: dict[str, Any] = {
             name: np.frombuffer(getattr(self, name), dtype=np.int64 if name in ("lengths", "sizes") else np.uint64)
             for name in ("lengths", "keys", "folds", "groups", "sizes")
@@ -68,7 +66,8 @@ class Shards:
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
         columns = json.loads((folder / "columns.json").read_text())
         self.columns: dict[str, Array] = {}
-        for name, dtype in columns.items():
+        for name, (kind, inner) in columns.items():
+            dtype = np.dtype((kind, tuple(inner)))
             path = folder / f"{name}.bin"
             empty = not path.stat().st_size
             self.columns[name] = np.empty(0, dtype) if empty else np.memmap(path, dtype=dtype, mode="r")
@@ -96,5 +95,5 @@ class Shards:
         chosen = records[:: max(1, -(-total // most))]
         lengths = self.lengths[chosen]
         parts: Iterable[Array] = (self.columns[name][self.starts[r] : self.starts[r + 1]] for r in chosen)
-        flat = np.concatenate([np.empty(0, self.columns[name].dtype), *parts])
+        flat = np.concatenate([self.columns[name][:0], *parts])
         return flat, np.concatenate([[0], np.cumsum(lengths)])

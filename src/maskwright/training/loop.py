@@ -183,11 +183,12 @@ class Loop:
             raise Interrupted(f"stopped at step {self.state.step}{of}, and saved; go on with the same command and --resume")
 
     def _diverges(self, loss: float) -> bool:
-        """A loss that climbs 2.5 nats above the best that its mean of 20 has been will not come back by itself."""
+        """A loss that climbs 2.5 nats above the best that its mean of 20 has been, and half as far as it had come down where
+        that is more, will not come back by itself."""
         self.recent.append(loss)
         means = [float(np.mean(self.recent[i : i + 20])) for i in range(0, len(self.recent) - 19, 20)]
         self.recent = self.recent[-400:]
-        return len(means) > 1 and means[-1] > min(means) + 2.5
+        return len(means) > 1 and means[-1] > min(means) + max(2.5, (means[0] - min(means)) / 2)
 
     def _blame(self, step: int, loss: float, nll: Array, batch: Batch, mask: Mask, records: Array) -> None:
         """Names the records whose targets were worst, and stops."""

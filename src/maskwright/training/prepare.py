@@ -74,7 +74,7 @@ def prepare(
     del sample
     modality.save(folder, 0)
     writer = Writer(folder, modality.columns)
-    whole = read(source) if grouped or held_out or not few else _stretched(read(source), size)
+    whole = read(source) if grouped or held_out or not few else _stretched(read(source), modality, size)
     _tokenise(whole, modality, writer, progress)
     known = {"made": made, "records": records, "bytes": size, "train": len(writer.lengths)}
     if held_out:
@@ -123,7 +123,7 @@ def sample(source: Source, modality: Modality, folder: Path, most: int) -> Sampl
     read_in = time.monotonic() - begun
     if len(records) < STRETCHES:
         held = sum(map(modality.size, records))
-        records = list(_stretched(records, held))[:: max(round(held / most), 1)]
+        records = list(_stretched(records, modality, held))[:: max(round(held / most), 1)]
     modality.fit(records, size)
     fitted_in = time.monotonic() - begun - read_in
     writer = Writer(folder, modality.columns)
@@ -152,6 +152,8 @@ def _spooled(source: Source, folder: Path) -> Source:
     spool = folder / "stdin.jsonl"
     with open(spool, "w", encoding="utf-8") as file:
         for record in read(source):
+            if not isinstance(record.value, str):
+                raise DataError("standard input: one picture is too little to train on; name a folder of them")
             file.write(json.dumps({"text": record.value, "group": record.group}) + "\n")
     return Source(paths=(str(spool),), field="text", group="group", on_bad=source.on_bad, report=source.report)
 
@@ -178,27 +180,20 @@ def _sampled(source: Source, modality: Modality, progress: Progress, most: int) 
     return count, len(groups) < STRETCHES, size, [record for _, _, record in kept]
 
 
-def _stretched(records: Iterable[Record], size: int) -> Iterator[Record]:
+def _stretched(records: Iterable[Record], modality: Modality, size: int) -> Iterator[Record]:
     """A few large records are cut into stretches, or there would be nothing of the right size to hold out."""
-    step = max(size // STRETCHES, 200)
     for record in records:
-        text, begin = record.value, 0
-        while begin < len(text):
-            end = text.find("\n", begin + step) + 1 or len(text)
-            if end - begin > 3 * step:
-                end = begin + step
-            whole = begin == 0 and end == len(text)
-            at = record.source if whole else f"{record.source}[{begin}:{end}]"
-            yield Record(text[begin:end], at, record.group if whole else "")
-            begin = end
+        parts = list(modality.form.stretches(record.value, max(size // STRETCHES, 200)))
+        for value, at in parts:
+            yield record if len(parts) == 1 else Record(value, f"{record.source}[{at}]")
 
 
 def _tokenise(records: Iterable[Record], modality: Modality, writer: Writer, progress: Progress) -> None:
     """Reads, hashes and groups on one thread while the tokeniser works on this one."""
     done = 0
     for chunk in beside(_chunks(records, modality)):
-        for (_, size, key, fold, group), tokens in zip(chunk, modality.tokenise([c[0] for c in chunk]), strict=True):
-            writer.add(tokens, key=key, fold=fold, group=group, size=size)
+        for (_, size, key, fold, group), cut in zip(chunk, modality.tokenise([c[0] for c in chunk]), strict=True):
+            writer.add(cut.columns, cut.shape, key=key, fold=fold, group=group, size=size)
             done += size
         progress("tokenising", done)
 

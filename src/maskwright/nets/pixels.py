@@ -1,0 +1,144 @@
+"""Patches of pixels: an input layer, a head, and exact probabilities of a patch's recorded levels.
+
+In: levels (T, D) of D pixel values a patch, row by row, channels last; which of them are known. Out: vectors; and `Levels`,
+a probability over all patches: value after value, each is a logistic cut at the recorded levels (Salimans et al., 2017,
+"PixelCNN++", section 2.1), whose mean follows the values before it in its patch: a draw hangs together, nats are exact.
+Knows nothing of pictures.
+
+Legend: M positions, D values a patch, W width, L levels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from maskwright.errors import QueryError
+from maskwright.nets.encoder import Linear, NetConfig, Norm
+
+SPREAD = 1e-3
+"""the share of every probability that is spread evenly over all levels: nothing is impossible"""
+SHARPEST, WIDEST = -7.0, 3.0
+"""log scales of a logistic, where levels lie from -1 to 1"""
+
+
+class PixelInput(nn.Module):
+    """A linear map of a patch's levels and of which are known, the mask's vector where nothing is shown; then a norm."""
+
+    def __init__(self, values: int, channels: int, levels: int, config: NetConfig) -> None:
+        super().__init__()
+        self.channels, self.levels = channels, levels
+        self.patch = Linear(values + values // channels, config.width, bias=True)
+        self.mask = nn.Parameter(torch.randn(config.width) / math.sqrt(config.width))
+        self.norm = Norm(config)
+
+    def forward(
+        self, values: dict[str, Tensor], kind: Tensor, positions: Tensor, shown: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        known = values["known"]
+        level = placed(values["pixels"], self.levels) * known.repeat_interleave(self.channels, dim=1)
+        x = self.patch(torch.cat((level, known.float()), dim=1))
+        return self.norm(torch.where(shown[:, None], x, self.mask))[1].to(dtype)
+
+
+class PixelHead(nn.Module):
+    """A mean and a scale for every value of a patch, and how a value follows the ones before it, the same in every patch."""
+
+    def __init__(self, values: int, channels: int, levels: int, config: NetConfig) -> None:
+        super().__init__()
+        self.channels, self.levels = channels, levels
+        self.dense = Linear(config.width, config.width, bias=True)
+        self.norm = Norm(config)
+        self.out = Linear(config.width, 2 * values, bias=True)
+        self.following = nn.Parameter(torch.zeros(values, values))
+        nn.init.eye_(self.dense.weight)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, states: Tensor, kind: Tensor) -> Levels:
+        _, features = self.norm(F.gelu(self.dense(states)))
+        mean, scale = self.out(features).float().chunk(2, dim=1)
+        return Levels(mean, scale.clamp(SHARPEST, WIDEST), self.following.tril(-1), self.levels, self.channels)
+
+
+def placed(level: Tensor, levels: int) -> Tensor:
+    """Levels 0 to L - 1 to -1 to 1."""
+    return level.float() * (2 / (levels - 1)) - 1
+
+
+class Levels:
+    """M distributions over patches of D values. Values are {"pixels": (M, D) levels, "known": (M, D / channels) bool}; what
+    is not known counts for nothing, and what follows it takes its mean for it."""
+
+    def __init__(self, mean: Tensor, log_scale: Tensor, following: Tensor, levels: int, channels: int) -> None:
+        self.mean, self.log_scale, self.following = mean, log_scale, following
+        self.levels, self.channels = levels, channels
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def nll(self, values: dict[str, Any]) -> Tensor:
+        return self.nats(values).sum(1)
+
+    def nats(self, values: dict[str, Any]) -> Tensor:
+        """(M, D) of every value, given those before it in its patch."""
+        level = torch.as_tensor(values["pixels"]).to(self.mean.device)
+        known = torch.as_tensor(values["known"]).to(self.mean.device).repeat_interleave(self.channels, dim=1)
+        x = placed(level, self.levels)
+        mean = self.mean + F.linear((x - self.mean) * known, self.following)
+        return self._nats(x, mean) * known
+
+    def _nats(self, x: Tensor, mean: Tensor) -> Tensor:
+        half, scale = 1 / (self.levels - 1), self.log_scale.exp()
+        above, below = (x + half - mean) / scale, (x - half - mean) / scale
+        # log of sigmoid(above) - sigmoid(below), which at the ends reach to infinity
+        inside = F.logsigmoid(above) + F.logsigmoid(-below) + torch.log(-torch.expm1(-2 * half / scale))
+        log_p = torch.where(x <= -1 + half, F.logsigmoid(above), torch.where(x >= 1 - half, F.logsigmoid(-below), inside))
+        even = torch.full_like(log_p, math.log(SPREAD / self.levels))
+        return -torch.logaddexp(log_p + math.log1p(-SPREAD), even)
+
+    def mode(self) -> dict[str, Tensor]:
+        """The middle of every value's logistic: what follows from values that are all at their means."""
+        return {"pixels": self._level(self.mean)}
+
+    def _level(self, x: Tensor) -> Tensor:
+        return ((x + 1) * ((self.levels - 1) / 2)).round().clamp(0, self.levels - 1).to(torch.int32)
+
+    def sample(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        chance = torch.from_numpy(rng.random((2, *self.mean.shape))).to(self.mean.device, torch.float32)
+        even = torch.from_numpy(rng.integers(0, self.levels, self.mean.shape)).to(self.mean.device, torch.int32)
+        noise = self.log_scale.exp() * torch.logit(chance[0], eps=1e-7)
+        out, apart = torch.empty_like(even), torch.zeros_like(self.mean)
+        for i in range(self.mean.shape[1]):
+            drawn = self._level(self.mean[:, i] + apart[:, :i] @ self.following[i, :i] + noise[:, i])
+            out[:, i] = torch.where(chance[1][:, i] < SPREAD, even[:, i], drawn)
+            apart[:, i] = placed(out[:, i], self.levels) - self.mean[:, i]
+        return {"pixels": out}
+
+    def candidates(self, k: int) -> tuple[dict[str, Tensor], Tensor]:
+        """The mode alone: of the many patches beside it none is a candidate of its own."""
+        best = self.mode()["pixels"]
+        return {"pixels": best[:, None]}, -self.nll({"pixels": best, "known": self._all()})[:, None]
+
+    def _all(self) -> Tensor:
+        return torch.ones(len(self), self.mean.shape[1] // self.channels, dtype=torch.bool, device=self.mean.device)
+
+    def region(self, level: float) -> list[dict[str, Tensor]]:
+        raise QueryError("coverage: a patch of pixels has too many values to list a set of them; leave it out")
+
+    def certainty(self) -> Tensor:
+        """The mode's probability, as that of a single value of the patch."""
+        return (self.candidates(1)[1][:, 0] / self.mean.shape[1]).exp()
+
+    def tempered(self, temperature: float) -> Levels:
+        """Every logistic as much wider or narrower, which divides log probabilities far from its middle."""
+        wider = (self.log_scale + math.log(temperature)).clamp(SHARPEST, WIDEST)
+        return Levels(self.mean, wider, self.following, self.levels, self.channels)
+
+    def take(self, rows: Any) -> Levels:
+        index = torch.as_tensor(rows, device=self.mean.device)
+        return Levels(self.mean[index], self.log_scale[index], self.following, self.levels, self.channels)

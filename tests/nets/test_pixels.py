@@ -1,0 +1,69 @@
+"""Probabilities of patches are exact: they sum to one, draws follow them, and what is not known counts for nothing."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskwright.nets.pixels import SHARPEST, WIDEST, Levels
+
+
+def levels(values: int, levels: int, channels: int = 1, positions: int = 1, seed: int = 0) -> Levels:
+    noise = torch.Generator().manual_seed(seed)
+    mean, scale = (torch.randn(positions, values, generator=noise) for _ in range(2))
+    following = torch.randn(values, values, generator=noise).tril(-1)
+    return Levels(mean, (scale - 1).clamp(SHARPEST, WIDEST), following, levels, channels)
+
+
+@given(st.integers(0, 50), st.sampled_from([(1, 256), (2, 16), (3, 6), (4, 2)]), st.sampled_from([0.3, 1.0, 3.0]))
+@settings(deadline=None, max_examples=40)
+def test_probabilities_of_all_patches_sum_to_one(seed: int, size: tuple[int, int], temperature: float) -> None:
+    values, count = size
+    every = np.array(list(itertools.product(range(count), repeat=values)), dtype=np.int32)
+    made = levels(values, count, seed=seed).tempered(temperature).take([0] * len(every))
+    nats = made.nll({"pixels": every, "known": np.ones(every.shape, dtype=bool)})
+    assert (nats >= 0).all()
+    assert float((-nats.double()).exp().sum()) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_level_far_from_the_mean_still_has_a_finite_price() -> None:
+    made = Levels(torch.full((1, 1), -1.0), torch.full((1, 1), SHARPEST), torch.zeros(1, 1), 65_536, 1)
+    far = made.nll({"pixels": np.array([[65_535]]), "known": np.ones((1, 1), dtype=bool)})
+    assert 10 < float(far) < 25
+
+
+def test_draws_follow_the_probabilities() -> None:
+    made = levels(2, 4, seed=3)
+    every = np.array(list(itertools.product(range(4), repeat=2)), dtype=np.int32)
+    expected = (-made.take([0] * 16).nll({"pixels": every, "known": np.ones((16, 2), dtype=bool)})).exp().numpy()
+    drawn = made.take([0] * 40_000).sample(np.random.default_rng(0))["pixels"].numpy()
+    seen = np.bincount(drawn[:, 0] * 4 + drawn[:, 1], minlength=16) / len(drawn)
+    np.testing.assert_allclose(seen, expected, atol=0.01)
+
+
+def test_what_is_not_known_counts_for_nothing() -> None:
+    made = levels(12, 256, channels=3, positions=5)
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 256, (5, 12)).astype(np.int32) for _ in range(2))
+    known = rng.random((5, 4)) < 0.5
+    same = np.repeat(known, 3, axis=1)
+    b[same] = a[same]
+    torch.testing.assert_close(made.nll({"pixels": a, "known": known}), made.nll({"pixels": b, "known": known}))
+    assert (made.nll({"pixels": a, "known": known & False}) == 0).all()
+
+
+def test_gradients_match_finite_differences() -> None:
+    mean, scale = (torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    following = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
+    pixels = torch.tensor([[0, 7, 3, 1], [7, 7, 0, 0], [2, 5, 4, 6]])
+
+    def nats(mean: torch.Tensor, scale: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
+        made = Levels(mean, scale, following.tril(-1), 8, 1)
+        return made.nll({"pixels": pixels, "known": torch.ones(3, 4, dtype=torch.bool)})
+
+    assert torch.autograd.gradcheck(nats, (mean, scale, following), atol=1e-3, rtol=1e-2, eps=1e-4)
