@@ -155,6 +155,8 @@ class Model:
             raise QueryError("targets is empty; name at least one")
         if seed < 0:
             raise QueryError(f"seed must be at least 0, got {seed}")
+        if coverage is not None and not self.modality.exact:
+            raise QueryError("coverage: there are too many values to list a set of them; leave it out")
         if coverage is not None:
             self.calibration.level(coverage, 1)
         options = _Options(top_k, n, draws, seed, targets, coverage)

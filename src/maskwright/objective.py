@@ -18,6 +18,6 @@ from maskwright.tokens import Batch, Mask
 def masked_loss(net: MaskedNet, batch: Batch, mask: Mask, total: float) -> dict[str, Tensor]:
     truth = {name: array[mask.target] for name, array in batch.values.items()}
     predicted = net(batch, mask.hidden, mask.target)
-    nll = predicted.nll(truth)
-    weight = torch.from_numpy(mask.weight).to(nll.device)
-    return {"loss": (nll * weight).sum() / total, "nll": nll.detach()}
+    loss = predicted.loss(truth)
+    weight = torch.from_numpy(mask.weight).to(loss.device)
+    return {"loss": (loss * weight).sum() / total, "each": loss.detach()}

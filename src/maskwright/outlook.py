@@ -56,8 +56,6 @@ def plan(
         modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, on_bad=on_bad, device=device,
     )  # fmt: skip
     recipe, given = wanted.recipe, wanted.given
-    if wanted.words and report:
-        report(wanted.words)
     if not recipe.budget:
         raise RecipeError("plan says what a time would buy: leave train.steps out")
     budgeted = sizing.seconds(recipe.budget)
@@ -93,6 +91,8 @@ def plan(
             rows[-1]["disk_mb"] = round((choice.work.disk() + found.shards.nbytes / found.share) / 1e6)
             if there:
                 rows[-1] |= dict.fromkeys(("bits_per_byte", "low", "high"))
+    if wanted.words and report:
+        report(wanted.words)
     return rows
 
 

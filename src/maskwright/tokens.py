@@ -102,6 +102,9 @@ class Distribution(Protocol):
     def nll(self, values: dict[str, Any]) -> Any:
         """(M,) nats ≥ 0 of what is given."""
 
+    def loss(self, values: dict[str, Any]) -> Any:
+        """(M,) what training minimises: the nats, and whatever else helps to learn them."""
+
     def mode(self) -> dict[str, Any]:
         """The likeliest value at each position, (M,) an array."""
 

@@ -16,8 +16,9 @@ from maskwright.nets.pixels import SHARPEST, WIDEST, Levels
 def levels(values: int, levels: int, channels: int = 1, positions: int = 1, seed: int = 0) -> Levels:
     noise = torch.Generator().manual_seed(seed)
     mean, scale = (torch.randn(positions, values, generator=noise) for _ in range(2))
+    scale = (scale - 1).clamp(SHARPEST, WIDEST)
     following = torch.randn(values, values, generator=noise).tril(-1)
-    return Levels(mean, (scale - 1).clamp(SHARPEST, WIDEST), following, levels, channels)
+    return Levels(mean, scale, scale, following, levels, channels)
 
 
 @given(st.integers(0, 50), st.sampled_from([(1, 256), (2, 16), (3, 6), (4, 2)]), st.sampled_from([0.3, 1.0, 3.0]))
@@ -32,7 +33,8 @@ def test_probabilities_of_all_patches_sum_to_one(seed: int, size: tuple[int, int
 
 
 def test_a_level_far_from_the_mean_still_has_a_finite_price() -> None:
-    made = Levels(torch.full((1, 1), -1.0), torch.full((1, 1), SHARPEST), torch.zeros(1, 1), 65_536, 1)
+    sharp = torch.full((1, 1), SHARPEST)
+    made = Levels(torch.full((1, 1), -1.0), sharp, sharp, torch.zeros(1, 1), 65_536, 1)
     far = made.nll({"pixels": np.array([[65_535]]), "known": np.ones((1, 1), dtype=bool)})
     assert 10 < float(far) < 25
 
@@ -63,7 +65,7 @@ def test_gradients_match_finite_differences() -> None:
     pixels = torch.tensor([[0, 7, 3, 1], [7, 7, 0, 0], [2, 5, 4, 6]])
 
     def nats(mean: torch.Tensor, scale: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
-        made = Levels(mean, scale, following.tril(-1), 8, 1)
-        return made.nll({"pixels": pixels, "known": torch.ones(3, 4, dtype=torch.bool)})
+        made = Levels(mean, scale, scale, following.tril(-1), 8, 1)
+        return made.loss({"pixels": pixels, "known": torch.ones(3, 4, dtype=torch.bool)})
 
     assert torch.autograd.gradcheck(nats, (mean, scale, following), atol=1e-3, rtol=1e-2, eps=1e-4)

@@ -221,7 +221,7 @@ class Image:
         spread = (level.std(0) * math.sqrt(3) / math.pi).clamp(min=0.02).log()
         with torch.no_grad():
             pixels = self.config.patch**2
-            net.head.out.bias.copy_(torch.cat((level.mean(0).repeat(pixels), spread.repeat(pixels))))
+            net.head.out.bias.copy_(torch.cat((level.mean(0).repeat(pixels), spread.repeat(2 * pixels))))
 
     def checkpoint(self, folder: Path) -> NetConfig:
         raise ModelError(f"{folder}: going on from a checkpoint of pictures is not possible yet; leave --init out")

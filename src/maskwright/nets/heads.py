@@ -95,6 +95,9 @@ class Categorical:
             return choice_nll(self.features, self.weight, self.bias, target)
         return -self.log_probs().gather(1, target[:, None])[:, 0]
 
+    def loss(self, values: dict[str, Any]) -> Tensor:
+        return self.nll(values)
+
     def mode(self) -> dict[str, Tensor]:
         return {"id": self.log_probs().argmax(-1)}
 

@@ -47,22 +47,24 @@ class PixelInput(nn.Module):
 
 
 class PixelHead(nn.Module):
-    """A mean and a scale for every value of a patch, and how a value follows the ones before it, the same in every patch."""
+    """A mean and two scales for every value of a patch (given the values before it, and by itself), and how a value follows
+    those before it, the same in every patch."""
 
     def __init__(self, values: int, channels: int, levels: int, config: NetConfig) -> None:
         super().__init__()
         self.channels, self.levels = channels, levels
         self.dense = Linear(config.width, config.width, bias=True)
         self.norm = Norm(config)
-        self.out = Linear(config.width, 2 * values, bias=True)
+        self.out = Linear(config.width, 3 * values, bias=True)
         self.following = nn.Parameter(torch.zeros(values, values))
         nn.init.eye_(self.dense.weight)
         nn.init.zeros_(self.out.weight)
 
     def forward(self, states: Tensor, kind: Tensor) -> Levels:
         _, features = self.norm(F.gelu(self.dense(states)))
-        mean, scale = self.out(features).float().chunk(2, dim=1)
-        return Levels(mean, scale.clamp(SHARPEST, WIDEST), self.following.tril(-1), self.levels, self.channels)
+        mean, given, alone = self.out(features).float().chunk(3, dim=1)
+        scales = given.clamp(SHARPEST, WIDEST), alone.clamp(SHARPEST, WIDEST)
+        return Levels(mean, *scales, self.following.tril(-1), self.levels, self.channels)
 
 
 def placed(level: Tensor, levels: int) -> Tensor:
@@ -71,11 +73,13 @@ def placed(level: Tensor, levels: int) -> Tensor:
 
 
 class Levels:
-    """M distributions over patches of D values. Values are {"pixels": (M, D) levels, "known": (M, D / channels) bool}; what
-    is not known counts for nothing, and what follows it takes its mean for it."""
+    """M distributions over patches of D values. Values are {"pixels": (M, D) levels, "known": (M, D / channels) bool}, or
+    the first alone; what is not known counts for nothing, and what follows it takes its mean for it."""
 
-    def __init__(self, mean: Tensor, log_scale: Tensor, following: Tensor, levels: int, channels: int) -> None:
-        self.mean, self.log_scale, self.following = mean, log_scale, following
+    def __init__(
+        self, mean: Tensor, log_scale: Tensor, log_alone: Tensor, following: Tensor, levels: int, channels: int
+    ) -> None:
+        self.mean, self.log_scale, self.log_alone, self.following = mean, log_scale, log_alone, following
         self.levels, self.channels = levels, channels
 
     def __len__(self) -> int:
@@ -84,16 +88,25 @@ class Levels:
     def nll(self, values: dict[str, Any]) -> Tensor:
         return self.nats(values).sum(1)
 
+    def loss(self, values: dict[str, Any]) -> Tensor:
+        """(M,) nats, and those of every value by itself: what a patch says of its own later values would else hide what the
+        net knows of it, its means above all."""
+        x, known = self._read(values)
+        return (self.nats(values) + self._nats(x, self.mean, self.log_alone) * known).sum(1)
+
     def nats(self, values: dict[str, Any]) -> Tensor:
         """(M, D) of every value, given those before it in its patch."""
-        level = torch.as_tensor(values["pixels"]).to(self.mean.device)
-        known = torch.as_tensor(values["known"]).to(self.mean.device).repeat_interleave(self.channels, dim=1)
-        x = placed(level, self.levels)
+        x, known = self._read(values)
         mean = self.mean + F.linear((x - self.mean) * known, self.following)
-        return self._nats(x, mean) * known
+        return self._nats(x, mean, self.log_scale) * known
 
-    def _nats(self, x: Tensor, mean: Tensor) -> Tensor:
-        half, scale = 1 / (self.levels - 1), self.log_scale.exp()
+    def _read(self, values: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        level = torch.as_tensor(values["pixels"]).to(self.mean.device)
+        known = torch.as_tensor(values.get("known", self._all())).to(self.mean.device)
+        return placed(level, self.levels), known.repeat_interleave(self.channels, dim=1)
+
+    def _nats(self, x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+        half, scale = 1 / (self.levels - 1), log_scale.exp()
         above, below = (x + half - mean) / scale, (x - half - mean) / scale
         # log of sigmoid(above) - sigmoid(below), which at the ends reach to infinity
         inside = F.logsigmoid(above) + F.logsigmoid(-below) + torch.log(-torch.expm1(-2 * half / scale))
@@ -122,7 +135,7 @@ class Levels:
     def candidates(self, k: int) -> tuple[dict[str, Tensor], Tensor]:
         """The mode alone: of the many patches beside it none is a candidate of its own."""
         best = self.mode()["pixels"]
-        return {"pixels": best[:, None]}, -self.nll({"pixels": best, "known": self._all()})[:, None]
+        return {"pixels": best[:, None]}, -self.nll({"pixels": best})[:, None]
 
     def _all(self) -> Tensor:
         return torch.ones(len(self), self.mean.shape[1] // self.channels, dtype=torch.bool, device=self.mean.device)
@@ -136,9 +149,12 @@ class Levels:
 
     def tempered(self, temperature: float) -> Levels:
         """Every logistic as much wider or narrower, which divides log probabilities far from its middle."""
-        wider = (self.log_scale + math.log(temperature)).clamp(SHARPEST, WIDEST)
-        return Levels(self.mean, wider, self.following, self.levels, self.channels)
+        given, alone = (
+            (scale + math.log(temperature)).clamp(SHARPEST, WIDEST) for scale in (self.log_scale, self.log_alone)
+        )
+        return Levels(self.mean, given, alone, self.following, self.levels, self.channels)
 
     def take(self, rows: Any) -> Levels:
         index = torch.as_tensor(rows, device=self.mean.device)
-        return Levels(self.mean[index], self.log_scale[index], self.following, self.levels, self.channels)
+        scales = self.log_scale[index], self.log_alone[index]
+        return Levels(self.mean[index], *scales, self.following, self.levels, self.channels)

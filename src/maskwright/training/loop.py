@@ -131,7 +131,7 @@ class Loop:
         norm = self.optimiser.clip(self.config.clip)
         loss = self.processes.total(float(out["loss"].detach())) / self.processes.count
         if not (math.isfinite(loss) and math.isfinite(norm)) or self._diverges(loss):
-            self._blame(step, loss, out["nll"].float().cpu().numpy(), batch, mask, pieces.record)
+            self._blame(step, loss, out["each"].float().cpu().numpy(), batch, mask, pieces.record)
         self.optimiser.step(rate(self.config, step))
         state = self.state
         state.step, state.tokens = step + 1, state.tokens + int(self.processes.total(len(batch) if mask.weight.any() else 0))

@@ -1,0 +1,179 @@
+"""Pictures from end to end, as a user has them: a folder to a model that fills, scores and embeds."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import maskwright as mw
+from maskwright.errors import DataError, QueryError, RecipeError
+
+TINY = ("net.width=32", "net.layers=2", "net.heads=2", "net.ff=48", "train.batch_tokens=512", "train.look_tokens=1000",
+        "calibration.slots=40")  # fmt: skip
+
+
+def wave(seed: int) -> np.ndarray[Any, Any]:
+    """A picture that its neighbourhood foretells: slow waves in one of three colours."""
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.integers(30, 70, 2)
+    y, x = np.mgrid[:rows, :columns]
+    one = 120 + 80 * np.sin(x / rng.uniform(8, 20) + y / rng.uniform(8, 20))
+    shades = np.array([[1.0, 0.3, 0.3], [0.3, 1.0, 0.3], [0.3, 0.3, 1.0]])[seed % 3]
+    return np.asarray((one[..., None] * shades).clip(0, 255).astype(np.uint8))
+
+
+def holed(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    alpha = np.full(picture.shape[:2], 255, dtype=np.uint8)
+    alpha[9:21, 10:25] = 0
+    return np.dstack([picture, alpha])
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in range(150):
+        (folder / f"{seed % 4}").mkdir(exist_ok=True)
+        Image.fromarray(wave(seed)).save(folder / f"{seed % 4}" / f"{seed}.png")
+    (folder / "readme.txt").write_text("Waves of three colours.\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models") / "waves"
+    mw.train(photos, out=out, steps=400, settings=TINY)
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(trained: Path) -> mw.Model:
+    return mw.load(trained)
+
+
+def test_it_beats_both_floors_and_says_what_it_is(trained: Path, model: mw.Model) -> None:
+    held = model.about["held_out"]
+    assert held["bits_per_byte"] < held["floor_neighbours"] < held["floor_frequency"]
+    assert model.about["modality"] == "image"
+    card = (trained / "README.md").read_text()
+    assert "Modality: image" in card
+    assert "transformers" not in card
+
+
+def test_a_hole_is_filled_and_nothing_else_changes(model: mw.Model) -> None:
+    whole = wave(1000)
+    filling = model.fill(Image.fromarray(holed(whole)))
+    found = filling.picture
+    known = holed(whole)[..., 3] > 0
+    assert found.known is None
+    assert np.array_equal(found.pixels[known], whole[known])
+    wrong = np.abs(found.pixels.astype(int) - whole)[~known].mean()
+    assert wrong < np.abs(whole[known].mean(0) - whole.astype(float))[~known].mean()  # than the mean colour
+
+
+def test_draws_differ_and_come_again(model: mw.Model) -> None:
+    query = Image.fromarray(holed(wave(1001)))
+    first, again, other = (model.fill([query], draws=2, seed=seed)[0] for seed in (0, 0, 1))
+    pictures = [c.picture.pixels for c in first.completions]
+    assert not np.array_equal(*pictures)
+    assert all(np.array_equal(a, b.picture.pixels) for a, b in zip(pictures, again.completions, strict=True))
+    assert not np.array_equal(pictures[0], other.completions[0].picture.pixels)
+
+
+def test_what_was_disturbed_is_stranger(model: mw.Model) -> None:
+    whole = wave(1002)
+    odd = whole.copy()
+    odd[16:24, 16:24] = np.random.default_rng(0).integers(0, 256, (8, 8, 3))
+    plain, disturbed = model.score([whole, odd])
+    assert disturbed.total > plain.total
+    strangest = int(np.argmax(np.array(disturbed.per_token) - plain.per_token))
+    assert disturbed.offsets[strangest] == (16, 16, 24, 24)
+    assert len(plain.per_token) == -(-whole.shape[0] // 8) * -(-whole.shape[1] // 8)
+
+
+def test_vectors_tell_colours_apart(model: mw.Model) -> None:
+    vectors = model.embed([wave(seed) for seed in range(2000, 2030)])
+    likeness = vectors @ vectors.T - 2 * np.eye(30)
+    assert (likeness.argmax(1) % 3 == np.arange(30) % 3).mean() > 0.8
+
+
+def test_company_and_windows_change_nothing(model: mw.Model) -> None:
+    large = np.tile(wave(7), (4, 4, 1))  # more patches than the net reads at once
+    alone = model.score(large)
+    together = model.score([wave(3), large])[1]
+    assert len(alone.per_token) > model.net.config.length
+    np.testing.assert_allclose(alone.per_token, together.per_token, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(model.embed(large), model.embed([wave(3), large])[1], atol=1e-5)
+
+
+def test_a_run_is_the_same_when_repeated_and_resumed(photos: Path, tmp_path: Path) -> None:
+    weights = []
+    for name in ("a", "b"):
+        mw.train(photos, out=tmp_path / name, steps=12, settings=TINY)
+        weights.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+    assert mw.train(out=tmp_path / "a", resume=True).about["finished"]
+
+
+def test_the_same_in_a_shell(
+    photos: Path, trained: Path, tmp_path: Path, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    damaged = tmp_path / "damaged.png"
+    Image.fromarray(holed(wave(1003))).save(damaged)
+    done = run("fill", trained, damaged, "--out", tmp_path / "mended.png")
+    assert done.returncode == 0, done.stderr
+    mended = np.asarray(Image.open(tmp_path / "mended.png"))
+    assert mended.shape == wave(1003).shape
+    done = run("fill", trained, tmp_path / "damaged.png", "--out", tmp_path / "mended.parquet")
+    (row,) = pq.read_table(tmp_path / "mended.parquet").to_pylist()
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(row["image"]))), mended)
+    done = run("score", trained, photos / "0", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == len(list((photos / "0").iterdir()))
+    assert all(len(row["per_token"]) == len(row["offsets"]) for row in rows)
+    done = run("score", trained, photos / "0")
+    assert "3 channels" in done.stdout
+    done = run("embed", trained, photos / "1", "--out", tmp_path / "v.npy")
+    assert np.load(tmp_path / "v.npy").shape == (len(list((photos / "1").iterdir())), 32)
+    done = run("plan", photos, "--budget", "20s", "--set", "net.width=32")
+    assert done.returncode == 0, done.stderr
+    assert "taken for pictures" in done.stderr
+
+
+def test_what_makes_no_sense_is_said(
+    photos: Path, trained: Path, model: mw.Model, tmp_path: Path, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    with pytest.raises(QueryError, match="nothing to fill: no pixel is transparent"):
+        model.fill(wave(0))
+    with pytest.raises(QueryError, match="targets are for text"):
+        model.fill(holed(wave(0)).astype(np.uint8)[..., :3], targets=["a"])
+    with pytest.raises(QueryError, match="there are too many values"):
+        model.fill(Image.fromarray(holed(wave(0))), coverage=0.9)
+    with pytest.raises(DataError, match=r"input\[1\]: 7 channels, where the model has 3"):
+        model.embed([wave(0), np.zeros((16, 16, 7), dtype=np.uint8)])
+    with pytest.raises(RecipeError, match=r"tokenizer\.size is not for pictures"):
+        mw.train(photos, out=tmp_path / "m", steps=1, settings=["tokenizer.size=300"])
+    with pytest.raises(RecipeError, match=r"image\.patch"):
+        mw.train(photos, out=tmp_path / "m", steps=1, settings=["image.patch=0"])
+    done = run("fill", trained, "no-such.png")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "maskwright: no-such.png: no such file or folder")
+    done = run("fill", trained, photos / "0" / "0.png", "--out", tmp_path / "x.jsonl")
+    assert done.returncode == 2
+    (tmp_path / "empty").mkdir()
+    done = run("train", tmp_path / "empty", "--modality", "image", "--out", tmp_path / "m")
+    assert done.returncode == 2
+    assert "no pictures there that can be read" in done.stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_everything_hidden_can_be_filled(model: mw.Model) -> None:
+    nothing = np.zeros((24, 24, 4), dtype=np.uint8)
+    assert model.fill(Image.fromarray(nothing)).picture.pixels.shape == (24, 24, 3)
