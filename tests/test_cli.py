@@ -145,7 +145,7 @@ def test_inspect_plan_and_list(folder: Path, corpus: Path, run: Run) -> None:
     on = run("plan", corpus, "--budget", "2m", "--init", folder)
     assert "unknown" in on.stdout, on.stderr
     assert "48 wide, 2 layers" in on.stdout
-    assert run("list", "modalities").stdout.split() == ["text"]
+    assert run("list", "modalities").stdout.split() == ["text", "image"]
     assert "train.lr = 0.004" in run("list", "keys").stdout
     assert run("--version").stdout.strip() == f"maskwright {mw.__version__}"
     assert run().returncode == 0

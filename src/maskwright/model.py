@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -28,70 +28,13 @@ from maskwright.modalities.base import Asked, Modality
 from maskwright.nets import machine
 from maskwright.nets.encoder import MaskedNet
 from maskwright.records.fields import content
-from maskwright.records.forms import Form
-from maskwright.records.pictures import Picture
 from maskwright.records.read import Record, records_of
+from maskwright.results import Filled, Filling, Score, Slot
 from maskwright.tokens import Array, Tokens
 
 PRECISIONS = ("float32", "bfloat16")
 GROUP_SIZE = 500_000
 """bytes of records that are answered together: bounds memory, whatever streams in"""
-
-
-@dataclass(frozen=True)
-class Slot:
-    """What may stand at one token of a blank, each candidate given the other blanks as the best completion fills them."""
-
-    tokens: list[str]
-    probs: list[float]
-    offset: int
-    """where the blank begins in the query"""
-    region: list[str] | None = None
-    """with `coverage`: the smallest set that holds the truth so often"""
-
-
-@dataclass(frozen=True)
-class Filled:
-    value: Any
-    """the query with its blanks filled: a string, or a `Picture`"""
-    prob: float
-    """joint probability of all that was filled in"""
-
-    @property
-    def text(self) -> str:
-        return str(self.value)
-
-    @property
-    def picture(self) -> Picture:
-        assert isinstance(self.value, Picture)
-        return self.value
-
-
-@dataclass(frozen=True)
-class Filling(Filled):
-    slots: list[Slot] = field(default_factory=list)
-    completions: list[Filled] = field(default_factory=list)
-    """with `n`, `draws` or `targets`: several, best first (draws as they were drawn)"""
-
-    def row(self, form: Form) -> dict[str, Any]:
-        """As a row of a table."""
-        completions = [{form.column: form.cell(c.value), "prob": c.prob} for c in self.completions]
-        slots = [asdict(slot) for slot in self.slots]
-        return {form.column: form.cell(self.value), "prob": self.prob, "slots": slots, "completions": completions}
-
-
-@dataclass(frozen=True)
-class Score:
-    total: float
-    """nats; higher = stranger"""
-    per_token: list[float]
-    tokens: list[str]
-    offsets: list[tuple[int, ...]]
-    """first character of each token, and the one after its last"""
-
-    @property
-    def mean(self) -> float:
-        return self.total / max(len(self.per_token), 1)
 
 
 class Model:

@@ -40,6 +40,8 @@ WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
 REACH = (128, 256)
 """the longest piece of a record: in runs below `LONG_READING` seconds, and above"""
 LONG_READING = 300
+SIDE = 16
+"""tokens along every axis that a piece has room for: of a picture less is a keyhole"""
 
 
 def seconds(budget: str) -> float:
@@ -87,10 +89,10 @@ class Choice:
     """what is expected: held-out bits as a share of those that counting needs"""
 
 
-def reach(length: Length, records: Array, frame: int) -> int:
+def reach(length: Length, records: Array, modality: Modality) -> int:
     """The longest piece of a record that is read at once, for training records of so many tokens each (R,)."""
-    most, size = REACH[length.worth >= LONG_READING], 32
-    while size < min(int(np.quantile(records, 0.99)) + frame, most):
+    most, size = max(REACH[length.worth >= LONG_READING], SIDE**modality.axes), 32
+    while size < min(int(np.quantile(records, 0.99)) + modality.frame_size, most):
         size *= 2
     return size
 
@@ -144,7 +146,7 @@ def choose(
     so many tokens each (R,), which are a `share` of the corpus. `given`, `there`: as in `nets`. `probe` times a step of a
     likely one. Raises RecipeError, and ModelError for a shape that no other tool could open."""
     own = int(records.sum() / share)
-    likely = nets(given, reach(length, records, modality.frame_size), there)
+    likely = nets(given, reach(length, records, modality), there)
     for net in likely:
         modality.hugging_face(net)
     works = [Work.of(modality, net, length.batch_tokens or scaling.BATCHES[0], records) for net in likely]

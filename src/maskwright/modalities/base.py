@@ -53,6 +53,8 @@ class Modality(Protocol):
     """a value can be guessed to the letter: a completion is right or wrong, and the values of a set can be listed"""
     section: str
     """where its configuration stands in a recipe"""
+    axes: int
+    """of its tokens' positions"""
     frame_size: int
     """tokens that `frame` adds to a piece"""
     mask: MaskConfig

@@ -54,6 +54,7 @@ class Image:
     name = "image"
     section = "image"
     form: Form = PICTURES
+    axes = 2
     frame_size = 0
     mask = MaskConfig(schedule="uniform", rate=0.95, rate_end=0.05)
     """`score` and `fill` hide little or much"""

@@ -79,6 +79,7 @@ class Text:
     name = "text"
     section = "tokenizer"
     form: Form = TEXTS
+    axes = 1
     frame_size = 2
     mask = MaskConfig()
     exact = True
