@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 import maskwright as mw
 from maskwright.errors import DataError, QueryError, RecipeError
+from maskwright.records import pictures
 
 TINY = ("net.width=32", "net.layers=2", "net.heads=2", "net.ff=48", "train.batch_tokens=512", "train.look_tokens=1000",
         "calibration.slots=40")  # fmt: skip
@@ -172,6 +174,18 @@ def test_what_makes_no_sense_is_said(
     assert done.returncode == 2
     assert "no pictures there that can be read" in done.stderr
     assert not (tmp_path / "m").exists()
+
+
+def test_a_picture_of_other_channels_is_named_or_skipped(photos: Path, tmp_path: Path) -> None:
+    rows = [{"image": path.read_bytes()} for path in sorted((photos / "0").iterdir())]
+    odd = Image.fromarray(np.zeros((16, 16), dtype=np.uint8)).convert("L")  # grey is brought to the model's three
+    rows.append({"image": pictures.encoded(pictures.of_image(odd, "odd"))})
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "photos.parquet")
+    tiny = (*TINY, "image.channels=4")
+    with pytest.raises(DataError, match=r"photos.parquet:row 1: 3 channels, where the model has 4"):
+        mw.train(tmp_path / "photos.parquet", out=tmp_path / "a", steps=2, settings=tiny)
+    with pytest.raises(DataError, match="too small to train on"):
+        mw.train(tmp_path / "photos.parquet", out=tmp_path / "a", steps=2, settings=tiny, on_bad="skip")
 
 
 def test_everything_hidden_can_be_filled(model: mw.Model) -> None:

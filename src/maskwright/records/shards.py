@@ -42,15 +42,20 @@ class Writer:
         ):
             values.append(value)
 
-    def close(self) -> None:
+    def discard(self) -> None:
+        """Lets go of the files; the folder stays unreadable."""
         for file in self.files.values():
             file.close()
+
+    def close(self) -> None:
+        self.discard()
         (self.folder / "columns.json").write_text(json.dumps({n: [d.base.str, d.shape] for n, d in self.columns.items()}))
         arrays: dict[str, Any] = {
             name: np.frombuffer(getattr(self, name), dtype=np.int64 if name in ("lengths", "sizes") else np.uint64)
             for name in ("lengths", "keys", "folds", "groups", "sizes")
         }
-        arrays["shapes"] = np.frombuffer(self.shapes, dtype=np.int64).reshape(len(self.lengths), -1)
+        axes = len(self.shapes) // max(len(self.lengths), 1)
+        arrays["shapes"] = np.frombuffer(self.shapes, dtype=np.int64).reshape(len(self.lengths), max(axes, 1))
         temporary = self.folder / "index.tmp.npz"
         np.savez(temporary, allow_pickle=False, **arrays)
         temporary.rename(self.folder / "index.npz")

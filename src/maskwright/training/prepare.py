@@ -21,7 +21,7 @@ import numpy as np
 from maskwright.beside import beside
 from maskwright.errors import DataError
 from maskwright.files import write_whole
-from maskwright.modalities.base import Modality
+from maskwright.modalities.base import Cut, Modality
 from maskwright.records.fields import content
 from maskwright.records.read import Record, Source, read, stamp
 from maskwright.records.shards import Shards, Writer
@@ -35,6 +35,10 @@ LEAST_TOKENS = 2_000
 """below this there is nothing to learn, and nothing to measure on"""
 Progress = Callable[[str, float], None]
 """(what is being done, bytes done)"""
+
+
+_Item = tuple[Record, int, int, int, int]
+"""a record, its size, and the hashes of its content, of what it repeats, of its group"""
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,10 @@ def prepare(
     modality.save(folder, 0)
     writer = Writer(folder, modality.columns)
     whole = read(source) if grouped or held_out or not few else _stretched(read(source), modality, size)
-    _tokenise(whole, modality, writer, progress)
+    _tokenise(whole, source, modality, writer, progress)
     known = {"made": made, "records": records, "bytes": size, "train": len(writer.lengths)}
     if held_out:
-        _tokenise(read(held_out), modality, writer, progress)
+        _tokenise(read(held_out), held_out, modality, writer, progress)
     writer.close()
     write_whole(note, json.dumps(known).encode())
     return _prepared(folder, known)
@@ -127,7 +131,7 @@ def sample(source: Source, modality: Modality, folder: Path, most: int) -> Sampl
     modality.fit(records, size)
     fitted_in = time.monotonic() - begun - read_in
     writer = Writer(folder, modality.columns)
-    _tokenise(records, modality, writer, silent)
+    _tokenise(records, source, modality, writer, silent)
     writer.close()
     shards = Shards(folder)
     share = min(float(shards.sizes.sum()) / max(size, 1), 1.0)
@@ -188,17 +192,35 @@ def _stretched(records: Iterable[Record], modality: Modality, size: int) -> Iter
             yield record if len(parts) == 1 else Record(value, f"{record.source}[{at}]")
 
 
-def _tokenise(records: Iterable[Record], modality: Modality, writer: Writer, progress: Progress) -> None:
+def _tokenise(records: Iterable[Record], source: Source, modality: Modality, writer: Writer, progress: Progress) -> None:
     """Reads, hashes and groups on one thread while the tokeniser works on this one."""
     done = 0
-    for chunk in beside(_chunks(records, modality)):
-        for (_, size, key, fold, group), cut in zip(chunk, modality.tokenise([c[0] for c in chunk]), strict=True):
-            writer.add(cut.columns, cut.shape, key=key, fold=fold, group=group, size=size)
-            done += size
-        progress("tokenising", done)
+    try:
+        for chunk in beside(_chunks(records, modality)):
+            for (_, size, key, fold, group), cut in _cut(chunk, source, modality):
+                writer.add(cut.columns, cut.shape, key=key, fold=fold, group=group, size=size)
+                done += size
+            progress("tokenising", done)
+    except BaseException:
+        writer.discard()
+        raise
 
 
-def _chunks(records: Iterable[Record], modality: Modality) -> Iterator[list[tuple[Record, int, int, int, int]]]:
+def _cut(chunk: list[_Item], source: Source, modality: Modality) -> Iterator[tuple[_Item, Cut]]:
+    """The items with their tokens, but for those that the modality refuses, where those are to be skipped."""
+    try:
+        yield from zip(chunk, modality.tokenise([item[0] for item in chunk]), strict=True)
+    except DataError as error:
+        if source.on_bad == "stop":
+            raise
+        if len(chunk) > 1:
+            for item in chunk:
+                yield from _cut([item], source, modality)
+        elif source.report:
+            source.report(str(error))
+
+
+def _chunks(records: Iterable[Record], modality: Modality) -> Iterator[list[_Item]]:
     chunk, size = [], 0
     for record in records:
         n = modality.size(record)
