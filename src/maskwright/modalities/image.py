@@ -216,9 +216,12 @@ class Image:
     def start(self, net: Any, shards: Any, train: Array) -> None:
         """Every value begins at its channel's mean, as wide as its channel spreads."""
         flat, _ = shards.column("pixels", train, MOST_PATCHES)
-        if not len(flat):
+        bits, _ = shards.column("known", train, MOST_PATCHES)
+        known = np.unpackbits(bits, axis=1, count=self.config.patch**2).astype(bool)[:MOST_PATCHES].ravel()
+        pixels_ = flat[:MOST_PATCHES].reshape(-1, self.channels)[known].astype(np.int32)
+        level = placed(torch.from_numpy(pixels_), self.levels)
+        if len(level) < 2:
             return
-        level = placed(torch.from_numpy(flat[:MOST_PATCHES].astype(np.int32)), self.levels).view(-1, self.channels)
         spread = (level.std(0) * math.sqrt(3) / math.pi).clamp(min=0.02).log()
         with torch.no_grad():
             pixels = self.config.patch**2

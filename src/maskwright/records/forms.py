@@ -20,6 +20,7 @@ from maskwright.records import pictures, tables, texts
 from maskwright.records.pictures import Note, Picture
 from maskwright.records.texts import Report
 
+SKIPPED_FOLDERS = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints"}
 PEEKED = 200
 """files of a folder by which its form is told"""
 
@@ -225,9 +226,9 @@ def told(paths: Sequence[str], field: str | None) -> tuple[Form, str]:
     """The form of the records at these paths, and by what it is told; texts, where nothing says otherwise."""
     for path in map(Path, paths):
         if path.is_dir() and not tables.is_saved_dataset(path):
-            files = list(itertools.islice((p for p in sorted(path.rglob("*")) if p.is_file() and p.name[0] != "."), PEEKED))
+            files = list(itertools.islice(filter(_seen, sorted(path.rglob("*"))), PEEKED))
             own = sum(p.suffix.lower() in pictures.ENDINGS for p in files)
-            if 2 * own > len(files):
+            if own and 2 * own >= len(files):  # beside each there may be a caption
                 return PICTURES, f"{own} of the first {len(files)} files in {path} are pictures by their endings"
             path = next((p for p in files if tables.kind_of(p) in ("parquet", "arrow")), path)
         if path.suffix.lower() in pictures.ENDINGS:
@@ -236,6 +237,10 @@ def told(paths: Sequence[str], field: str | None) -> tuple[Form, str]:
         if column:
             return PICTURES, f"column {column!r} of {path} holds encoded pictures"
     return TEXTS, "its records are strings"
+
+
+def _seen(path: Path) -> bool:
+    return path.is_file() and path.name[0] != "." and not SKIPPED_FOLDERS.intersection(path.parts)
 
 
 def _column_of_pictures(path: Path, field: str | None) -> str:

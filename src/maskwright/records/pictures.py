@@ -133,7 +133,12 @@ def of_array(array: Array, name: str) -> Picture:
 def of_python(value: Any, name: str, note: Note) -> Picture:
     """A path, the bytes of a file, an array, one of Pillow's images, or a `Picture`."""
     if isinstance(value, Picture):
-        return value
+        whole = of_array(value.pixels, name)
+        if value.known is not None and np.shape(value.known) != whole.pixels.shape[:2]:
+            raise DataError(
+                f"{name}: `known` is {np.shape(value.known)}, the pixels {whole.pixels.shape[:2]}; make them one shape"
+            )
+        return Picture(whole.pixels, value.known)
     if isinstance(value, (str, os.PathLike)):
         try:
             with open(value, "rb") as file:

@@ -21,11 +21,10 @@ from typing import Any
 from maskwright.errors import DataError
 from maskwright.records import tables, texts
 from maskwright.records.fields import Picker, content
-from maskwright.records.forms import TEXTS, Form
+from maskwright.records.forms import SKIPPED_FOLDERS, TEXTS, Form
 
 FIRST_ROWS = 100
 """of a table, by which its text column is told"""
-SKIPPED_FOLDERS = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints"}
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def batch_of(modality: Modality, shards: Shards, pieces: Pieces, frame: bool = T
     keys = shards.keys[pieces.record]
     with np.errstate(over="ignore"):
         for start in pieces.start.T:
-            keys = keys * np.uint64(3) + start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+            keys = keys * np.uint64(0xD6E8FEB86659FD93) + start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     batch = modality.unpack(columns, pieces.size, keys)
     return modality.frame(batch) if frame else batch
 

@@ -34,6 +34,8 @@ FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp
 CHIPS = {"AVX512": ("-march=native",), "AVX2": ("-mavx2", "-mfma", "-mf16c", "-mbmi2")}
 COMPILERS = ("c++", "g++", "clang++")
 CPU, GPU = ("cpu",), ("cuda",)
+GPU_CHIP = (8, 0)
+"""compute capability from which they run"""
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 
 
@@ -67,7 +69,7 @@ def found(place: torch.device) -> tuple[bool, str]:
         here = _on_gpu()
         return (
             here is not None,
-            f"triton {here.triton.__version__}" if here else "no kernels for GPUs: torch brings no Triton",
+            f"triton {here.triton.__version__}" if here else "no kernels for GPUs: no Triton or C compiler, or an old GPU",
         )
     kernels, said = library()
     return kernels is not None, said
@@ -75,8 +77,10 @@ def found(place: torch.device) -> tuple[bool, str]:
 
 @lru_cache(maxsize=1)
 def _on_gpu() -> ModuleType | None:
-    """The kernels for GPUs, where torch brings Triton."""
-    return import_module("maskwright.nets.native.gpu") if find_spec("triton") else None
+    """The kernels for GPUs, where torch brings Triton, and this chip and machine can use it."""
+    compiler = os.environ.get("CC") or any(map(shutil.which, ("cc", "gcc", "clang")))  # Triton builds its launchers
+    able = torch.cuda.get_device_capability() >= GPU_CHIP and compiler and find_spec("triton")
+    return import_module("maskwright.nets.native.gpu") if able else None
 
 
 @lru_cache(maxsize=1)
