@@ -73,6 +73,8 @@ def plan(
         held = held_out(cutter, found.shards, parts.train, parts.held["look"], sizing.REACH[-1], LOOK_TOKENS, config.seed)
         records = found.shards.lengths[parts.train]
         timed: list[Speed] = []
+        room = sizing.Place(machine.memory(place), dtype.itemsize)
+        tokens = records.sum() / found.share
 
         def probe(likely: sizing.Choice) -> Speed:
             if not timed:
@@ -82,12 +84,9 @@ def plan(
         rows = []
         for share in SHARES:
             length = sizing.Length(max(budgeted * share - found.seconds, 1.0), batch_tokens=given.get("train.batch_tokens"))
-            room = sizing.Place(machine.memory(place), dtype.itemsize)
             choice = sizing.choose(length, given, there, cutter, records, probe, room, found.share)
-            tokens = records.sum() / found.share
-            rows.append(
-                {"seconds": round(budgeted * share)} | _row(choice, timed[0], dtype, tokens, held.floors["neighbours"])
-            )
+            row = _row(choice, timed[0], dtype, tokens, held.floors["neighbours"])
+            rows.append({"seconds": round(budgeted * share)} | row)
             rows[-1]["disk_mb"] = round((choice.work.disk() + found.shards.nbytes / found.share) / 1e6)
             if there:
                 rows[-1] |= dict.fromkeys(("bits_per_byte", "low", "high"))

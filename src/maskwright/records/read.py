@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,7 @@ class _Bad:
 
 def records_of(values: Any, name: str = "input", form: Form = TEXTS) -> list[Record]:
     """What Python holds (one value or record, or many) as records, in order."""
-    if isinstance(values, Record) or form.alone(values):
+    if isinstance(values, Record) or form.alone(values) or not isinstance(values, Iterable):
         values = [values]
     out = []
     for number, value in enumerate(values):
