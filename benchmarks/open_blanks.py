@@ -46,7 +46,7 @@ def main() -> None:
                 true = len(next(iter(span.truth.values()))) if span.truth else 0
                 log_share = weights[mine] - np.logaddexp.reduce(weights[mine])
                 rank = [
-                    np.log(max(made.calibration.completion(b[0].rank, n), 1e-300)) + s
+                    made.calibration.completion(b[0].rank, n) + s
                     for n, (b, s) in enumerate(zip(best[mine], log_share, strict=True), 1)
                 ]
                 chosen = int(np.argmax(rank)) + 1

@@ -31,7 +31,7 @@ def test_fill_a_text(folder: Path, run: Run) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("I lost my ")
     row = json.loads(run("fill", folder, "I lost my {mask}.", "--json").stdout)
-    assert set(row) == {"text", "prob", "slots"}
+    assert set(row) == {"text", "prob", "log_prob", "slots"}
     assert set(row["slots"][0]) == {"tokens", "probs", "offset"}
     assert row["slots"][0]["offset"] == 10
     row = json.loads(run("fill", folder, "I lost my {mask}.", "--json", "-n", 3, "--coverage", 0.8).stdout)
@@ -65,7 +65,7 @@ def test_files_stream_to_files(folder: Path, table: Path, tmp_path: Path, run: R
     assert "no blank in 'no blank'" in done.stderr
     rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert len(rows) == 20
-    assert set(rows[0]) == {"id", "source", "text", "prob", "slots", "completions"}
+    assert set(rows[0]) == {"id", "source", "text", "prob", "log_prob", "slots", "completions"}
     assert rows[0]["source"].endswith("in.jsonl:1")
     run("score", folder, table, "--out", tmp_path / "out.jsonl")
     scored = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
@@ -83,7 +83,7 @@ def test_nothing_is_overwritten_or_half_written(folder: Path, table: Path, tmp_p
     (tmp_path / "out.parquet").write_text("precious")
     refused = run("score", folder, table, "--out", tmp_path / "out.parquet")
     assert refused.returncode == 2
-    assert "exists; name another file" in refused.stderr
+    assert "exists; name another" in refused.stderr
     assert (tmp_path / "out.parquet").read_text() == "precious"
     stopped = run("score", folder, table, "--out", tmp_path / "b.parquet", "--on-bad", "stop")
     assert stopped.returncode == 2

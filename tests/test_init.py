@@ -91,7 +91,7 @@ def test_a_checkpoint_of_others_opens_as_it_stands(checkpoint: Checkpoint) -> No
     ("more", "says"),
     [
         ({"settings": [*SHORT, "net.width=64"]}, "the checkpoint has 48; leave it out"),
-        ({"tokenizer": "x.json"}, "its own tokeniser"),
+        ({"tokenizer": "x.json"}, "its own tokenizer; leave --tokenizer out"),
         ({"init": None, "extend_vocab": 5}, "nothing to extend"),
     ],
 )

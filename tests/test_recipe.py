@@ -46,20 +46,20 @@ def test_settings_of_a_section_are_taken_together() -> None:
 
 
 def test_a_width_alone_brings_heads_that_divide_it() -> None:
-    (net,) = nets({"net.width": 320}, 128)
+    (net,) = nets({"net.width": 320}, 128, modality("text"))
     assert (net.width, net.heads, net.ff, net.length) == (320, 5, 480, 128)
-    (net,) = nets({"net.width": 96, "net.heads": 3, "net.length": 64}, 128)
+    (net,) = nets({"net.width": 96, "net.heads": 3, "net.length": 64}, 128, modality("text"))
     assert (net.heads, net.ff, net.length) == (3, 144, 64)
     for width in range(8, 1200, 2):
-        (net,) = nets({"net.width": width}, 128)
+        (net,) = nets({"net.width": width}, 128, modality("text"))
         assert width % net.heads == 0
         assert (width // net.heads) % 2 == 0
 
 
 def test_heads_alone_leave_the_widths_that_they_divide() -> None:
-    assert {net.width for net in nets({"net.heads": 5}, 128)} == {320, 640}
+    assert {net.width for net in nets({"net.heads": 5}, 128, modality("text"))} == {320, 640}
     with pytest.raises(RecipeError, match="even multiple"):
-        nets({"net.heads": 7}, 128)
+        nets({"net.heads": 7}, 128, modality("text"))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_does_not_fit_into_memory_is_not_chosen(text: Modality) -> None:
     tight = choose(length, {}, None, text, RECORDS, lambda likely: LAPTOP, Place(memory=free.work.memory(4) * 0.7))
     assert tight.net.width < free.net.width
     least = choose(length, {}, None, text, RECORDS, lambda likely: LAPTOP, Place(memory=1.0))
-    assert least.net.width == nets({}, 128)[0].width
+    assert least.net.width == nets({}, 128, modality("text"))[0].width
 
 
 def test_a_given_batch_is_what_is_planned_with(text: Modality) -> None:

@@ -1,6 +1,6 @@
-"""Answers of bulk verbs to a file: Parquet, jsonl, or .npy with a jsonl of ids beside it.
+"""Answers of bulk verbs to a file: Parquet, jsonl, .npy with a jsonl of ids beside it, or files of the values' own kind.
 
-In: rows as they come. Out: the whole file, or none: rows stream into a temporary sibling that takes the name at the end.
+In: rows as they come. Out: all of it, or nothing: rows stream into a temporary sibling that takes the name at the end.
 An existing file is never overwritten. Knows nothing of the verbs: a row is a dictionary.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -83,17 +84,34 @@ class Npy:
         self.size = size
 
 
-class Whole:
-    """The only value of the only row, as a file of its own kind."""
+class Files:
+    """Values that are files of their own: the only one to a path that ends like it, or any number into a folder, named after
+    their records."""
 
-    def __init__(self, path: Path, column: str) -> None:
-        self.path, self.column, self.rows = path, column, 0
+    def __init__(self, path: Path, column: str, ending: str, several: bool) -> None:
+        self.path, self.column, self.ending, self.several = path, column, ending, several
+        self.names: dict[str, int] = {}
+        if several:
+            path.mkdir()
 
     def add(self, rows: Sequence[Row]) -> None:
-        self.rows += len(rows)
-        if self.rows > 1:
-            raise RunError(f"several {self.column}s don't go into one file; name a .parquet file with --out")
-        self.path.write_bytes(rows[0][self.column])
+        for row in rows:
+            values = [c[self.column] for c in row.get("completions") or [row]]
+            for number, value in enumerate(values, 1):
+                if self.several:
+                    name = self._fresh(row["source"]) + (f"-{number}" if len(values) > 1 else "") + self.ending
+                    (self.path / name).write_bytes(value)
+                elif self.path.exists() or len(values) > 1:
+                    raise RunError(f"several {self.column}s don't go into one file; name a folder, or a .parquet file")
+                else:
+                    self.path.write_bytes(value)
+
+    def _fresh(self, source: str) -> str:
+        """A file's name without its ending, and with the row of a table; counted where two have the same."""
+        file, _, row = source.rpartition(":") if ":" in Path(source).name else (source, "", "")
+        name = Path(file).stem + (f"-{row}" if row else "")
+        count = self.names[name] = self.names.get(name, 0) + 1
+        return name if count == 1 else f"{name}~{count}"
 
     def close(self) -> None: ...
 
@@ -101,23 +119,26 @@ class Whole:
 class Answers:
     """`with Answers(path, schema) as out: out.add(rows)`; nothing is left behind where it fails."""
 
-    def __init__(self, path: Path, schema: pa.Schema, matrix: str | None = None, form: Form | None = None) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, matrix: str | None = None, form: Form | None = None, option: str = "--out"
+    ) -> None:
         own = form.ending if form and form.column in schema.names else ""
         kinds = [".parquet", *([own] if own else [".jsonl"]), *([".npy"] if matrix else [])]
-        if path.suffix not in kinds:
-            raise RunError(f"--out {path}: end it in {' or '.join(kinds)}")
+        if path.suffix not in kinds and (path.suffix or not own):
+            folder = ", or name a folder without an ending" if own else ""
+            raise RunError(f"{option} {path}: end it in {' or '.join(kinds)}{folder}")
         self.finals = [path] + ([path.with_suffix(".ids.jsonl")] if path.suffix == ".npy" else [])
         for final in self.finals:
             if final.exists():
-                raise RunError(f"--out {final}: exists; name another file")
+                raise RunError(f"{option} {final}: exists; name another")
             if not final.parent.is_dir():
-                raise RunError(f"--out {final}: there is no folder {final.parent}")
+                raise RunError(f"{option} {final}: there is no folder {final.parent}")
         self.temporaries = [final.with_name(f".{final.name}.tmp") for final in self.finals]
         self.sink: Sink
         if path.suffix == ".parquet":
             self.sink = Parquet(self.temporaries[0], schema)
-        elif form and path.suffix == own:
-            self.sink = Whole(self.temporaries[0], form.column)
+        elif form and path.suffix in (own, "") and own:
+            self.sink = Files(self.temporaries[0], form.column, own, several=not path.suffix)
         elif path.suffix == ".jsonl":
             self.sink = Jsonl(self.temporaries[0])
         else:
@@ -138,4 +159,6 @@ class Answers:
                 raise
         finally:
             for temporary in self.temporaries:
+                if temporary.is_dir():
+                    shutil.rmtree(temporary)
                 temporary.unlink(missing_ok=True)

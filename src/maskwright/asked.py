@@ -14,12 +14,15 @@ from typing import Any
 
 from maskwright import modalities, sizing
 from maskwright.errors import RecipeError, RunError
+from maskwright.modalities import Modality
 from maskwright.nets import machine, native
 from maskwright.nets.encoder import NetConfig
 from maskwright.recipe import Recipe, parsed
 from maskwright.training.schedule import TrainConfig
 
 DEFAULT_BUDGET = "10m"
+OPTIONS = {"tokenizer.path": "--tokenizer"}
+"""keys of the recipe that have an option of their own"""
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """a file, a folder, "-" for standard input; or several"""
 
@@ -77,19 +80,12 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
     told = parsed(settings)
     if "train.device" in told and options["train.device"]:
         raise RecipeError("train.device is given twice over: leave out --device, or the setting")
-    init = options["init"]
-    if init:
-        own = {"tokenizer.path", "tokenizer.size"} & {*told, *(key for key, value in options.items() if value)}
-        if own:
-            name = "--tokenizer" if options["tokenizer.path"] else min(own)
-            raise RecipeError(f"--init brings its own tokeniser; leave {name} out")
-        options = options | {"tokenizer.path": init}
     given = {key: value for key, value in (options | told).items() if value is not None}
-    if not init:
-        sizing.nets(given, NetConfig.length)  # refuses what no net could have
+    # What a budget will choose may go with net settings that the default width doesn't go with; what a modality is told may
+    # need what a checkpoint brings.
+    later = {"net", *modalities.sections()}
+    recipe = Recipe().with_values({k: v for k, v in given.items() if k.split(".")[0] not in later})
     why = ""
-    # What a budget will choose may go with net settings that the default width doesn't go with.
-    recipe = Recipe().with_values({k: v for k, v in given.items() if not k.startswith("net.")})
     if (
         "modality" not in given
         and recipe.data.paths
@@ -98,10 +94,16 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
         found, why = modalities.detect(recipe.data.source())
         recipe = replace(recipe, modality=found.name)
     chosen = modalities.modality(recipe.modality)
-    recipe = replace(recipe, mask=chosen.mask).with_values({k: v for k, v in given.items() if k.startswith("mask.")})
-    for key in given.keys() - ({"tokenizer.path"} if init else set()):
+    for key in given:
         if key.split(".")[0] in modalities.sections() - {chosen.section}:
             raise RecipeError(f"{key} is not for {chosen.form.name}; leave it out")
+    if recipe.init:
+        given |= _brought(recipe.init, chosen, given)
+    recipe = recipe.with_values({k: v for k, v in given.items() if k.split(".")[0] == chosen.section})
+    chosen.configure(getattr(recipe, chosen.section))
+    if not recipe.init:
+        sizing.nets(given, NetConfig.length, chosen)  # refuses what no net could have
+    recipe = replace(recipe, mask=chosen.mask).with_values({k: v for k, v in given.items() if k.startswith("mask.")})
     machine.device(recipe.train.device)
     if "train.steps" in given:
         if any(length.values()):
@@ -109,20 +111,23 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
         length = length | {"steps": recipe.train.steps}
     counted = length["steps"] or length["tokens"]
     recipe = replace(recipe, budget="" if counted else length["budget"] or DEFAULT_BUDGET)
-    if init:
-        _fits(init, given, recipe)
     return Asked(recipe, given, length, f"taken for {chosen.form.name}: {why}" if why else "")
 
 
-def _fits(init: str, given: dict[str, Any], recipe: Recipe) -> None:
-    """Whether the checkpoint can be gone on from as asked."""
+def _brought(init: str, chosen: Modality, given: dict[str, Any]) -> dict[str, Any]:
+    """What the checkpoint says of the modality's section. Raises where it can't be gone on from as asked."""
     if not os.path.exists(init):
         raise RunError(f"{init}: no such file or folder")
-    there = modalities.modality(recipe.modality).checkpoint(Path(init))
+    there = chosen.checkpoint(Path(init))
     for key in given:
         name = key.removeprefix("net.")
         if name != key and name != "length" and getattr(there, name) != given[key]:
             raise RecipeError(f"{key} = {given[key]}: the checkpoint has {getattr(there, name)}; leave it out")
+    brought = {f"{chosen.section}.{name}": value for name, value in chosen.brings(Path(init)).items()}
+    own = sorted(brought.keys() & given.keys())
+    if own:
+        raise RecipeError(f"--init brings its own {chosen.section}; leave {OPTIONS.get(own[0], own[0])} out")
+    return brought
 
 
 def on_this_machine(config: TrainConfig, here: int = 1) -> tuple[TrainConfig, str]:

@@ -7,19 +7,31 @@ named on stderr and counted. Knows nothing of the verbs.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maskwright.errors import DataError, QueryError
+from maskwright.errors import DataError, QueryError, RunError
 from maskwright.terminal import say
 
 if TYPE_CHECKING:
     from maskwright.records.forms import Form
     from maskwright.records.read import Record
+
+
+@dataclass(frozen=True)
+class Look:
+    """Answers as pictures to look at, and where they go."""
+
+    path: str
+    strip: Callable[[Record, dict[str, Any]], bytes]
+
 
 CHUNK_RECORDS, CHUNK_SIZE = 512, 300_000
 
@@ -34,35 +46,54 @@ def bulk(
     shown: Callable[[Record, dict[str, Any], bool], list[str]],
     schema: Any,
     matrix: str | None = None,
+    look: Look | None = None,
 ) -> None:
     """Reads records, answers them in chunks, and prints or writes what came, in order."""
     from maskwright.answers import Answers
+    from maskwright.show import arrow_schema
 
     skipped: list[str] = []
     records, alone = _records(text, form, *reading, skipped)
+    if form.ending and form.ending in (Path(out or "").suffix, Path(look.path if look else "").suffix):
+        records = _only(records, form)
     rows = _answered(records, form, answer, reading[2] == "skip" and not alone, skipped)
     count = 0
-    if out:
-        from maskwright.show import arrow_schema
-
-        with Answers(Path(out), arrow_schema(schema), matrix, form) as sink:
-            for chunk in rows:
-                sink.add([{"id": r.id, "source": r.source, **row} for r, row in chunk])
-                count += len(chunk)
-            if not count:
-                raise DataError(f"nothing was left to answer: {len(skipped)} records were skipped")
-        say(f"{out}: {count} records")
-    else:
+    with ExitStack() as files:
+        sink, strips = None, None
+        if out:
+            sink = files.enter_context(Answers(Path(out), arrow_schema(schema), matrix, form))
+        if look:
+            kind = arrow_schema({form.column: "bytes"})
+            strips = files.enter_context(Answers(Path(look.path), kind, None, form, "--show"))
         for chunk in rows:
             count += len(chunk)
+            if strips and look:
+                strips.add([{"source": r.source, form.column: look.strip(r, row)} for r, row in chunk])
+            if sink:
+                sink.add([{"id": r.id, "source": r.source, **row} for r, row in chunk])
+                continue
             for record, row in chunk:
                 named = row if alone else {"id": record.id, "source": record.source, **row}
                 lines = [json.dumps(_rounded(named), ensure_ascii=False)] if as_json else shown(record, row, alone)
                 print("\n".join(lines), flush=True)
+        if not count:
+            raise DataError(f"nothing was left to answer: {counted(len(skipped))} skipped")
+    for path in filter(None, (out, look.path if look else None)):
+        say(f"{path}: {counted(count)}")
     if skipped:
-        say(f"skipped {len(skipped)} of {count + len(skipped)} records")
-    if not count:
-        raise DataError(f"nothing was left to answer: {len(skipped)} records were skipped")
+        say(f"skipped {len(skipped)} of {counted(count + len(skipped))}")
+
+
+def counted(count: int) -> str:
+    return f"{count:,} record" + "s" * (count != 1)
+
+
+def _only(records: Iterator[Record], form: Form) -> Iterator[Record]:
+    """The only record there may be, told before any is answered."""
+    first = list(itertools.islice(records, 2))
+    if len(first) > 1:
+        raise RunError(f"several {form.name} don't go into one {form.ending} file; name a folder, or a .parquet file")
+    return iter(first)
 
 
 def _records(

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 import maskwright
-from maskwright.bulk import bulk
-from maskwright.errors import Interrupted, MaskwrightError, QueryError, RunError
+from maskwright.bulk import Look, bulk
+from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryError, RunError
 from maskwright.terminal import Progress, say
 
 if TYPE_CHECKING:
@@ -32,9 +32,12 @@ app = typer.Typer(
     help="Train a masked model on your own data; fill its blanks, embed it, find what is odd in it.",
 )  # fmt: skip
 
-Where = Annotated[Optional[str], typer.Argument(metavar="[TEXT|FILE|-]", help="a text, a file or folder, or - for stdin")]
+Where = Annotated[
+    Optional[str],
+    typer.Argument(metavar="[TEXT|FILE|-]", help="a text, a file, a folder, or - for stdin"),
+]
 Folder = Annotated[str, typer.Argument(metavar="MODEL", help="a model folder")]
-Field = Annotated[Optional[str], typer.Option(help="the field that holds the text; turns[].text reaches into lists")]
+Field = Annotated[Optional[str], typer.Option(help="the field that holds the text, or picture; turns[].text reaches in")]
 Grain = Annotated[Optional[str], typer.Option("--record", help="line, paragraph or file: what a record of plain text is")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster where the chip has it, a little less exact")]
@@ -43,6 +46,7 @@ Bad = Annotated[str, typer.Option("--on-bad", help="stop or skip at what can't b
 Group = Annotated[Optional[str], typer.Option(help="a field whose equal values stay on one side of the split")]
 Kind = Annotated[str, typer.Option("--modality", help="the kind of data; auto looks")]
 Tokenizer = Annotated[Optional[str], typer.Option(help="a tokenizer.json to use as it is")]
+Show = Annotated[Optional[str], typer.Option(help="strips to look at: a .png for one picture, a folder for several")]
 Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="K=V", help="one key of the recipe")]
 TrainingDevice = Annotated[Optional[str], typer.Option("--device", help="cpu, cuda, or auto [auto]")]
 Init = Annotated[Optional[str], typer.Option(help="a checkpoint to go on from (see `list families`)")]
@@ -143,25 +147,36 @@ def fill(
     seed: Annotated[int, typer.Option(help="of the samples")] = 0,
     targets: Annotated[Optional[str], typer.Option(help="the blank is one of these, separated by commas")] = None,
     coverage: Annotated[Optional[float], typer.Option(help="a set a slot that holds the truth so often, such as .9")] = None,
+    mask: Annotated[Optional[str], typer.Option(help="a picture that is white where pictures shall be filled")] = None,
     field: Field = None,
     record: Grain = None,
     on_bad: Bad = "skip",
     precision: Precision = "float32",
     device: Device = "auto",
-    out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file")] = None,
+    out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file; of pictures a .png, or a folder")] = None,
+    show: Show = None,
     as_json: Json = False,
 ) -> None:
-    """Fill the blanks of a text: {mask} is one token, {mask*} one to eight, {{mask}} the literal."""
-    from maskwright import show
+    """Fill the blanks of a text ({mask} is one token, {mask*} one to eight, {{mask}} the literal), or of a picture (what is
+    transparent, or white in --mask)."""
+    from maskwright import show as words
 
     wanted = targets.split(",") if targets is not None else None
     loaded = maskwright.load(model, precision, device)
+    form = loaded.modality.form
+    if form.ending and draws and draws > 1 and form.ending in (out or "")[-len(form.ending) :]:
+        raise RunError(f"--out {out}: {draws} draws don't go into one {form.ending} file; name a folder, or a .parquet file")
 
     def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
-        found = loaded.fill(list(records), top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage)
+        found = loaded.fill(
+            list(records), top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage, mask=mask
+        )
         rows = []
-        for filling in found:
-            row = filling.row(loaded.modality.form)
+        for record, filling in zip(records, found, strict=True):
+            try:
+                row = filling.row(form)
+            except DataError as error:
+                raise DataError(f"{record.source}: {error}") from None
             for slot in row["slots"]:
                 if coverage is None:
                     slot.pop("region")
@@ -170,36 +185,51 @@ def fill(
             rows.append(row)
         return rows
 
+    def strip(record: Record, row: dict[str, Any]) -> bytes:
+        value = record.value if mask is None else form.masked(record.value, mask, record.source)
+        return form.strip(value, [c[form.column] for c in row.get("completions") or [row]])
+
     answer([])  # an option that makes no sense is told once, not for every record
-    form = loaded.modality.form
-    shown, schema = partial(show.filled, form), show.fill_schema(form)
-    bulk(text, form, (field, record, on_bad), answer, out, as_json, shown, schema)
+    look = Look(show, strip) if show else None
+    shown, schema = partial(words.filled, form), words.fill_schema(form)
+    bulk(text, form, (field, record, on_bad), answer, out, as_json, shown, schema, look=look)
 
 
 @app.command()
 def score(
     model: Folder,
     text: Where = None,
-    passes: Annotated[str, typer.Option(help="masks that cover a text; all: one token at a time, exact")] = "16",
+    passes: Annotated[str, typer.Option(help="masks that cover a record; all: one token at a time, exact")] = "16",
+    false_alarms: Annotated[
+        Optional[float], typer.Option(help="say which are odd: so many of the ordinary ones are taken for that, such as .05")
+    ] = None,
     field: Field = None,
     record: Grain = None,
     on_bad: Bad = "skip",
     precision: Precision = "float32",
     device: Device = "auto",
     out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file")] = None,
+    show: Show = None,
     as_json: Json = False,
 ) -> None:
-    """How strange a text is, in nats, in all and for each token; higher = stranger."""
-    from maskwright import show
+    """How strange a record is, in nats, in all and for each token; higher = stranger."""
+    from maskwright import show as words
 
     if passes != "all" and not (passes.isascii() and passes.isdigit() and int(passes)):
         raise QueryError(f"--passes {passes}: give a whole number above 0, or all")
     loaded = maskwright.load(model, precision, device)
     count: int | str = passes if passes == "all" else int(passes)
+    form = loaded.modality.form
+    level = None if false_alarms is None else loaded.threshold(false_alarms, count)
+
+    def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
+        found = loaded.score(list(records), count)
+        return [asdict(s) | ({} if level is None else {"odd": s.mean > level, "threshold": level}) for s in found]
+
+    look = Look(show, lambda record, row: form.heat(record.value, row["offsets"], row["per_token"])) if show else None
     bulk(
-        text, loaded.modality.form, (field, record, on_bad),
-        lambda records: [asdict(s) for s in loaded.score(list(records), count)],
-        out, as_json, partial(show.scored, loaded.modality.form), show.SCORE_SCHEMA,
+        text, form, (field, record, on_bad), answer, out, as_json, partial(words.scored, form),
+        words.SCORE_SCHEMA | ({} if level is None else {"odd": "bool", "threshold": "double"}), look=look,
     )  # fmt: skip
 
 
@@ -215,7 +245,7 @@ def embed(
     out: Annotated[Optional[str], typer.Option(help="a .parquet, .jsonl or .npy file (with a jsonl of ids)")] = None,
     as_json: Json = False,
 ) -> None:
-    """A vector of unit length for each text."""
+    """A vector of unit length for each record."""
     from maskwright import show
 
     loaded = maskwright.load(model, precision, device)

@@ -25,7 +25,8 @@ from maskwright.errors import DataError, ModelError
 from maskwright.files import write_whole
 from maskwright.modalities.base import Modality
 from maskwright.nets import families
-from maskwright.nets.encoder import MaskedNet, NetConfig
+from maskwright.nets.encoder import NetConfig
+from maskwright.nets.masked import MaskedNet
 
 FORMAT = 1
 ABOUT = "maskwright.json"
@@ -34,7 +35,7 @@ ABOUT = "maskwright.json"
 def build(modality: Modality, config: NetConfig) -> MaskedNet:
     """A fresh net for a modality whose vocabulary is known."""
     inputs = modality.input(config)
-    return MaskedNet(config, inputs, modality.head(config, inputs))
+    return MaskedNet(config, inputs, modality.head(config.decoder or config, inputs))
 
 
 def write(
@@ -48,7 +49,7 @@ def write(
         weights = families.to_theirs(weights, net)
         files |= _sentence_transformer(net)
     else:
-        config = {"model_type": "maskwright"}
+        config = {"model_type": families.OWN, "net": asdict(net)}
     files["config.json"] = _json(config)
     files["model.safetensors"] = save_tensors(
         {n: t.detach().cpu().contiguous() for n, t in weights.items()}, {"format": "pt"}

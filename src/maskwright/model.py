@@ -18,15 +18,15 @@ import torch
 from maskwright import folder
 from maskwright.beside import beside
 from maskwright.errors import QueryError
-from maskwright.infer import decode, lengths
+from maskwright.infer import decode, infill, lengths
 from maskwright.infer.calibration import Calibration
 from maskwright.infer.decode import Completion, DecodeConfig
 from maskwright.infer.reader import Question, Reader
-from maskwright.infer.score import score
+from maskwright.infer.score import PASSES, score
 from maskwright.infer.windows import around, windows
 from maskwright.modalities.base import Asked, Modality
 from maskwright.nets import machine
-from maskwright.nets.encoder import MaskedNet
+from maskwright.nets.masked import MaskedNet
 from maskwright.records.fields import content
 from maskwright.records.read import Record, records_of
 from maskwright.results import Filled, Filling, Score, Slot
@@ -59,6 +59,7 @@ class Model:
         seed: int = ...,
         targets: Sequence[str] | None = ...,
         coverage: float | None = ...,
+        mask: Any = ...,
     ) -> Filling: ...
     @overload
     def fill(
@@ -71,6 +72,7 @@ class Model:
         seed: int = ...,
         targets: Sequence[str] | None = ...,
         coverage: float | None = ...,
+        mask: Any = ...,
     ) -> list[Filling]: ...
     def fill(
         self,
@@ -82,12 +84,14 @@ class Model:
         seed: int = 0,
         targets: Sequence[str] | None = None,
         coverage: float | None = None,
+        mask: Any = None,
     ) -> Filling | list[Filling]:
         """Fills the blanks of one query, or of each of many.
 
         `n`: that many best distinct completions. `draws`: that many samples, which depend on the query and `seed`
         alone. `targets`: the blank is one of these, scored jointly. `coverage`: every slot also gets the smallest set
-        of values that holds the truth with that probability. Raises QueryError.
+        of values that holds the truth with that probability. `mask`: what to fill of a picture, as a picture that is white
+        there, or an array of bools. Raises QueryError, DataError.
         """
         for name, number in (("top_k", top_k), ("n", n), ("draws", draws)):
             if number is not None and number < 1:
@@ -98,14 +102,21 @@ class Model:
             raise QueryError("targets is empty; name at least one")
         if seed < 0:
             raise QueryError(f"seed must be at least 0, got {seed}")
-        if coverage is not None and not self.modality.exact:
-            raise QueryError("coverage: there are too many values to list a set of them; leave it out")
+        if not self.modality.exact:
+            for name, given in (("coverage", coverage), ("n", n), ("targets", targets)):
+                if given is not None:
+                    raise QueryError(f"{name}: of {self.modality.form.name} there are too many to list; ask for draws")
         if coverage is not None:
             self.calibration.level(coverage, 1)
         options = _Options(top_k, n, draws, seed, targets, coverage)
-        groups = self._groups(self._records(query, "query"))
+        records = self._records(query, "query")
+        if mask is not None:
+            form = self.modality.form
+            records = [replace(r, value=form.masked(r.value, mask, r.source)) for r in records]
+        groups = self._groups(records)
         asked = beside(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
-        found = [filling for group, variants in asked for filling in self._fill(group, variants, options)]
+        fill = self._fill if self.modality.exact else self._infill
+        found = [filling for group, variants in asked for filling in fill(group, variants, options)]
         return found[0] if self._alone(query) else found
 
     def _fill(self, records: Sequence[Record], asked: list[list[Asked]], options: _Options) -> list[Filling]:
@@ -116,9 +127,29 @@ class Model:
         several = options.n or options.draws or options.targets is not None
         out = []
         for found, own in zip(chosen, slots, strict=True):
-            shown = [Filled(c.asked.label or self.modality.decode(c.tokens, c.asked), c.prob) for c in found]
+            shown = [Filled(c.asked.label or self.modality.decode(c.tokens, c.asked), c.log_prob) for c in found]
             whole = self.modality.decode(found[0].tokens, found[0].asked)
-            out.append(Filling(whole, found[0].prob, own, shown if several else []))
+            out.append(Filling(whole, found[0].log_prob, own, shown if several else []))
+        return out
+
+    def _infill(self, records: Sequence[Record], asked: list[list[Asked]], options: _Options) -> list[Filling]:
+        """Where blanks are many and alike: no candidates, no slots."""
+        config = DecodeConfig(temperature=self.calibration.slot)
+        queries = [only for [only] in asked]
+        if options.draws is None:
+            for record, query in zip(records, queries, strict=True):
+                if not query.tokens.present.any():
+                    raise QueryError(f"{record.source}: nothing of it is known; leave a part to go by, or ask for draws")
+            found = [[one] for one in infill.best(self.reader, queries, config)]
+        else:
+            found = [
+                infill.draws(self.reader, [query] * options.draws, options.seed, record.key, config)
+                for record, query in zip(records, queries, strict=True)
+            ]
+        out = []
+        for query, completions in zip(queries, found, strict=True):
+            shown = [Filled(self.modality.decode(c.tokens, query), c.log_prob) for c in completions]
+            out.append(Filling(shown[0].value, shown[0].log_prob, [], shown if options.draws else []))
         return out
 
     def _best(
@@ -158,7 +189,7 @@ class Model:
                 best = [one for one, *_ in decode.best(self.reader, lengths_, config)]
                 shares = self._length_shares(lengths_, best, config)[np.array(blanks) - 1]
             choices = [self._choice(*each) for each in zip(variants, found, shares, strict=True)]
-            out.append(sorted(choices, key=lambda c: -c.prob))
+            out.append(sorted(choices, key=lambda c: -c.log_prob))
         return out
 
     def _drawn(
@@ -188,9 +219,9 @@ class Model:
 
     def _choice(self, asked: Asked, found: Completion, share: float) -> _Choice:
         blanks = _blanks(asked)
-        prob = min(self.calibration.completion(found.log_prob, blanks) * float(np.exp(share)), 1.0)
-        rank = np.log(max(self.calibration.completion(found.rank, blanks), 1e-300)) + share
-        return _Choice(asked, found.tokens, prob, float(rank), found.offers)
+        log_prob = min(self.calibration.completion(found.log_prob, blanks) + float(share), 0.0)
+        rank = self.calibration.completion(found.rank, blanks) + float(share)
+        return _Choice(asked, found.tokens, log_prob, rank, found.offers)
 
     def _slots(self, chosen: Sequence[_Choice], options: _Options) -> list[list[Slot]]:
         """What may stand at every blank token, the others as the completion fills them."""
@@ -233,10 +264,10 @@ class Model:
     # score and embed
 
     @overload
-    def score(self, record: str | Record, passes: int | str = 16) -> Score: ...  # type: ignore[overload-overlap]
+    def score(self, record: str | Record, passes: int | str = PASSES) -> Score: ...  # type: ignore[overload-overlap]
     @overload
-    def score(self, record: Iterable[str | Record], passes: int | str = 16) -> list[Score]: ...
-    def score(self, record: Any, passes: int | str = 16) -> Score | list[Score]:
+    def score(self, record: Iterable[str | Record], passes: int | str = PASSES) -> list[Score]: ...
+    def score(self, record: Any, passes: int | str = PASSES) -> Score | list[Score]:
         """How strange each record is: negative pseudo-log-likelihood in nats, in all and for each token.
 
         Every token is scored exactly once, in `passes` masks with disjoint targets; "all" hides one token at a time
@@ -244,15 +275,24 @@ class Model:
         """
         out = []
         for group, encoded in self._encoded(self._records(record)):
-            nats = score(self.reader, encoded, [r.key for r in group], passes)
-            for tokens, values in zip(encoded, nats, strict=True):
-                places = [tuple(map(int, where)) for where in tokens.where]
-                labels = self.modality.label(tokens.values)
-                out.append(Score(float(values.sum()), values.tolist(), labels, places))
+            found = score(self.reader, encoded, [r.key for r in group], passes)
+            for tokens, values in zip(encoded, found, strict=True):
+                known = tokens.take(tokens.present)
+                places = [tuple(map(int, where)) for where in known.where]
+                nats = values[tokens.present].tolist()
+                out.append(Score(float(values.sum()), nats, self.modality.label(known.values), places))
         return out[0] if self._alone(record) else out
 
+    def threshold(self, false_alarms: float, passes: int | str = PASSES) -> float:
+        """Nats a token (`Score.mean`) that records like those trained on exceed that often: a conformal quantile of held-out
+        ones. Raises QueryError where so rare an alarm can't be promised."""
+        if passes != PASSES:
+            raise QueryError(f"the threshold is for {PASSES} passes; leave passes out")
+        return self.calibration.threshold(false_alarms)
+
     def embed(self, record: Any) -> Array:
-        """(n, W) float32 rows of unit length, or (W,) for one record: the mean of the final states of all tokens."""
+        """(n, W) float32 rows of unit length, or (W,) for one record: the mean of the final states of all tokens that are
+        known."""
         out = [self._embed(encoded) for _, encoded in self._encoded(self._records(record))]
         rows = np.concatenate(out) if out else np.zeros((0, self.net.config.width), dtype=np.float32)
         return rows[0] if self._alone(record) else rows
@@ -289,15 +329,14 @@ class Model:
                 pieces.append(tokens.take(own))
                 owners.append(number)
                 # Every token counts once, where it lies most central; the frame at the two ends of the record.
-                kept.append(
-                    np.array([w == 0] * before + list(cuts.owner[own] == w) + [w == last] * (frame - before), dtype=bool)
-                )
+                mine = (cuts.owner[own] == w) & tokens.present[own]
+                kept.append(np.array([w == 0] * before + list(mine) + [w == last] * (frame - before), dtype=bool))
         sums = np.zeros((len(records), self.net.config.width))
         counts = np.zeros((len(records), 1))
         for states, number, mine in zip(self.reader.states(pieces), owners, kept, strict=True):
             sums[number] += states[mine].sum(0, dtype=np.float64)
             counts[number] += mine.sum()
-        mean = sums / counts
+        mean = sums / np.maximum(counts, 1)
         return (mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
@@ -317,7 +356,7 @@ class _Choice:
 
     asked: Asked
     tokens: Tokens
-    prob: float
+    log_prob: float
     rank: float
     offers: tuple[dict[str, Array], Array] | None
     """of a lone blank: what may stand there, likeliest first"""

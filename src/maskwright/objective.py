@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from maskwright.nets.encoder import MaskedNet
+from maskwright.nets.masked import MaskedNet
 from maskwright.tokens import Batch, Mask
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,8 +26,13 @@ class Slot:
 class Filled:
     value: Any
     """the query with its blanks filled: a string, or a `Picture`"""
-    prob: float
-    """joint probability of all that was filled in"""
+    log_prob: float
+    """log of the joint probability of all that was filled in, in nats"""
+
+    @property
+    def prob(self) -> float:
+        """Joint probability; of many pixels it is 0, as floats go: compare `log_prob`."""
+        return math.exp(self.log_prob)
 
     @property
     def text(self) -> str:
@@ -41,14 +47,18 @@ class Filled:
 @dataclass(frozen=True)
 class Filling(Filled):
     slots: list[Slot] = field(default_factory=list)
+    """of texts: a slot a token"""
     completions: list[Filled] = field(default_factory=list)
     """with `n`, `draws` or `targets`: several, best first (draws as they were drawn)"""
 
     def row(self, form: Form) -> dict[str, Any]:
         """As a row of a table."""
-        completions = [{form.column: form.cell(c.value), "prob": c.prob} for c in self.completions]
         slots = [asdict(slot) for slot in self.slots]
-        return {form.column: form.cell(self.value), "prob": self.prob, "slots": slots, "completions": completions}
+        return _cells(self, form) | {"slots": slots, "completions": [_cells(c, form) for c in self.completions]}
+
+
+def _cells(filled: Filled, form: Form) -> dict[str, Any]:
+    return {form.column: form.cell(filled.value), "prob": filled.prob, "log_prob": filled.log_prob}
 
 
 @dataclass(frozen=True)
@@ -56,9 +66,10 @@ class Score:
     total: float
     """nats; higher = stranger"""
     per_token: list[float]
+    """of the tokens that are known: what is absent is not scored"""
     tokens: list[str]
     offsets: list[tuple[int, ...]]
-    """first character of each token, and the one after its last"""
+    """where each token lies: its first character and the one after its last; of a patch left, top, right, bottom"""
 
     @property
     def mean(self) -> float:

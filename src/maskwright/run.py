@@ -34,7 +34,7 @@ from maskwright.tokens import Tokens
 from maskwright.tokens import split as apart
 from maskwright.training import checkpoint
 from maskwright.training.costs import Speed
-from maskwright.training.data import Order, batch_of, cut
+from maskwright.training.data import Order, Pieces, batch_of, cut
 from maskwright.training.held_out import held_out
 from maskwright.training.loop import Hooks, Loop, Pace
 from maskwright.training.prepare import Prepared, prepare
@@ -43,6 +43,8 @@ from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig
 
 SLOTS = 2000
+WHOLE_TOKENS = 200_000
+"""of whole held-out records, at the most, whose strangeness is measured"""
 CALIBRATION_SHARE = 0.9
 """of the time that is left after training"""
 
@@ -312,7 +314,8 @@ class _Run:
             slots = calibration.affordable(reader, shown["fit"], left * CALIBRATION_SHARE)
             self.recipe = replace(self.recipe, calibration=calibration.CalibrationConfig(slots=slots))
             self.recipe.write(self.out / rundir.RECIPE)
-        fitted = calibration.fit(reader, shown["fit"], shown["level"], self.recipe.calibration, self.recipe.train.seed)
+        whole, recipe = self._whole(modality, prepared, parts), self.recipe
+        fitted = calibration.fit(reader, shown["fit"], shown["level"], whole, recipe.calibration, recipe.train.seed)
         seen = about["held_out"]
         about, text = self._about(loop, prepared, parts, seen, about["trained"]["step"], fitted)
         folder.update(self.out, about, text)
@@ -337,6 +340,16 @@ class _Run:
         chosen = np.random.default_rng((self.recipe.train.seed, 3)).permutation(len(pieces.record))
         chosen = chosen[: np.searchsorted(np.cumsum(pieces.length[chosen]), 2_000_000) + 1]
         return apart(batch_of(modality, prepared.shards, pieces[np.sort(chosen)], frame=False))
+
+    def _whole(self, modality: Modality, prepared: Prepared, parts: Split) -> list[tuple[Tokens, int]]:
+        """Whole held-out records and their keys, in an order of chance."""
+        shards, rng = prepared.shards, np.random.default_rng((self.recipe.train.seed, 4))
+        records = rng.permutation(parts.held["level"])
+        records = records[: np.searchsorted(np.cumsum(shards.lengths[records]), WHOLE_TOKENS, side="right")]
+        shapes = shards.shapes[records]
+        pieces = Pieces(records, np.zeros_like(shapes), shapes)
+        tokens = apart(batch_of(modality, shards, pieces, frame=False)) if len(records) else []
+        return list(zip(tokens, map(int, shards.keys[records]), strict=True))
 
     def _about(
         self, loop: Loop, prepared: Prepared, parts: Split, seen: dict[str, float], step: int,

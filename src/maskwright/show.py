@@ -22,7 +22,13 @@ EMBED_SCHEMA = {"embedding": "floats"}
 
 def fill_schema(form: Form) -> dict[str, str]:
     kind = "bytes" if form.ending else "string"
-    return {form.column: kind, "prob": "double", "slots": "slots", "completions": f"{form.column} completions"}
+    return {
+        form.column: kind,
+        "prob": "double",
+        "log_prob": "double",
+        "slots": "slots",
+        "completions": f"{form.column} completions",
+    }
 
 
 def arrow_schema(columns: dict[str, str]) -> Any:
@@ -31,17 +37,19 @@ def arrow_schema(columns: dict[str, str]) -> Any:
 
     slot = [("tokens", pa.list_(pa.string())), ("probs", pa.list_(pa.float64())), ("offset", pa.int64()),
             ("region", pa.list_(pa.string()))]  # fmt: skip
+    probability = [("prob", pa.float64()), ("log_prob", pa.float64())]
     kinds = {
         "string": pa.string(),
         "double": pa.float64(),
         "strings": pa.list_(pa.string()),
+        "bool": pa.bool_(),
         "doubles": pa.list_(pa.float64()),
         "floats": pa.list_(pa.float32()),
         "offsets": pa.list_(pa.list_(pa.int64())),
         "slots": pa.list_(pa.struct(slot)),
         "bytes": pa.binary(),
-        "text completions": pa.list_(pa.struct([("text", pa.string()), ("prob", pa.float64())])),
-        "image completions": pa.list_(pa.struct([("image", pa.binary()), ("prob", pa.float64())])),
+        "text completions": pa.list_(pa.struct([("text", pa.string()), *probability])),
+        "image completions": pa.list_(pa.struct([("image", pa.binary()), *probability])),
     }
     names = {"id": "string", "source": "string"} | columns
     return pa.schema([(name, kinds[kind]) for name, kind in names.items()])
@@ -52,7 +60,7 @@ def filled(form: Form, record: Record, row: dict[str, Any], alone: bool) -> list
     shown = form.shown(row[form.column])
     if not alone:
         return [form.shown(c[form.column]) for c in row.get("completions", [])] or [shown]
-    lines = [f"{shown}    p = {row['prob']:.3g}"]
+    lines = [f"{shown}    " + (f"p = {row['prob']:.3g}" if row["prob"] else f"log p = {row['log_prob']:.5g}")]
     for slot in row["slots"]:
         offered = "  ".join(
             f"{json.dumps(t, ensure_ascii=False)} {p:.3f}" for t, p in zip(slot["tokens"], slot["probs"], strict=True)
@@ -62,15 +70,21 @@ def filled(form: Form, record: Record, row: dict[str, Any], alone: bool) -> list
             values = [json.dumps(t, ensure_ascii=False) for t in slot["region"]]
             more = f" and {len(values) - 20} more" if len(values) > 20 else ""
             lines.append(f"    set of {len(values)}: {' '.join(values[:20])}{more}")
-    lines += [f"  {c['prob']:.4f}  {form.shown(c[form.column])}" for c in row.get("completions", [])]
+    for c in row.get("completions", []):
+        p = f"{c['prob']:.4f}" if c["prob"] else f"log p = {c['log_prob']:.5g}"
+        lines.append(f"  {p}  {form.shown(c[form.column])}")
     return lines
 
 
 def scored(form: Form, record: Record, row: dict[str, Any], alone: bool) -> list[str]:
     count = max(len(row["tokens"]), 1)
     if not alone:
-        return [f"{row['total']:.3f}\t{row['total'] / count:.3f}\t{record.source}\t{_short(form.brief(record.value))}"]
+        odd = ("odd\t" if row["odd"] else "\t") if "odd" in row else ""
+        figures = f"{row['total']:.3f}\t{row['total'] / count:.3f}"
+        return [f"{odd}{figures}\t{record.source}\t{_short(form.brief(record.value))}"]
     lines = [f"{row['total']:.3f} nats in all, {row['total'] / count:.3f} a token"]
+    if "odd" in row:
+        lines[0] += f": {'odd' if row['odd'] else 'ordinary'} (the line is at {row['threshold']:.3f} a token)"
     pairs = zip(row["tokens"], row["per_token"], strict=True)
     return lines + [
         f"  {nats:7.3f}  {'#' * min(int(nats * 3), 40):<40} {json.dumps(t, ensure_ascii=False)}" for t, nats in pairs

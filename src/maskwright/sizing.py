@@ -97,9 +97,9 @@ def reach(length: Length, records: Array, modality: Modality) -> int:
     return size
 
 
-def nets(given: Mapping[str, Any], reach: int, there: NetConfig | None = None) -> list[NetConfig]:
-    """What may be chosen from, smallest first: a shape for each width, with those keys put in that were given; or the shape
-    of a checkpoint that is gone on from."""
+def nets(given: Mapping[str, Any], reach: int, modality: Modality, there: NetConfig | None = None) -> list[NetConfig]:
+    """What may be chosen from, smallest first: a shape for each width, with what the modality wants and those keys put in
+    that were given; or the shape of a checkpoint that is gone on from."""
     if there:
         return [replace(there, length=given.get("net.length", min(reach, there.length)))]
     own = {key.removeprefix("net."): value for key, value in given.items() if key.startswith("net.")}
@@ -107,7 +107,7 @@ def nets(given: Mapping[str, Any], reach: int, there: NetConfig | None = None) -
     found, wrong = [], RecipeError("")
     for width in widths:
         try:
-            found.append(replace(NetConfig(length=reach), **_shape(width) | own))
+            found.append(modality.shaped(replace(NetConfig(length=reach), **_shape(width) | own), own))
         except RecipeError as error:  # a number of heads that doesn't go with this width may go with another
             wrong = error
     if not found:
@@ -146,7 +146,7 @@ def choose(
     so many tokens each (R,), which are a `share` of the corpus. `given`, `there`: as in `nets`. `probe` times a step of a
     likely one. Raises RecipeError, and ModelError for a shape that no other tool could open."""
     own = int(records.sum() / share)
-    likely = nets(given, reach(length, records, modality), there)
+    likely = nets(given, reach(length, records, modality), modality, there)
     for net in likely:
         modality.hugging_face(net)
     works = [Work.of(modality, net, length.batch_tokens or scaling.BATCHES[0], records) for net in likely]

@@ -83,6 +83,11 @@ class Batch(Tokens):
         """(T,) which record a token belongs to."""
         return np.repeat(np.arange(len(self.keys)), self.lengths)
 
+    def only(self, index: Array) -> Batch:
+        """The tokens at `index` (ascending) of the same records, some of which may have none left."""
+        kept = self.take(index)
+        return Batch(**vars(kept), cu_seqlens=np.searchsorted(index, self.cu_seqlens).astype(np.int64), keys=self.keys)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mask:

@@ -16,8 +16,9 @@ from maskwright.errors import QueryError
 from maskwright.infer.reader import Question, Reader
 from maskwright.infer.windows import around
 from maskwright.masking import MaskConfig, at_random, draw
-from maskwright.modalities.base import Asked, Modality
-from maskwright.nets.encoder import MaskedNet, NetConfig
+from maskwright.modalities.base import Modality
+from maskwright.nets.encoder import NetConfig
+from maskwright.nets.masked import MaskedNet
 from maskwright.records.pictures import Picture
 from maskwright.records.read import Record, records_of
 from maskwright.records.shards import Shards, Writer
@@ -61,7 +62,7 @@ def of_pictures(texts: list[str]) -> Sample:
 
     def same(modality: Modality, record: Record, tokens: Tokens) -> bool:
         known = np.ones(record.value.pixels.shape[:2], dtype=bool) if record.value.known is None else record.value.known
-        empty = Asked(tokens, (np.zeros_like(record.value.pixels), np.zeros_like(known)))
+        (empty,) = modality.blanks(Record(Picture(np.zeros_like(record.value.pixels), np.zeros_like(known)), "empty"))
         return np.array_equal(modality.decode(tokens, empty).pixels[known], record.value.pixels[known])
 
     return Sample(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from maskwright.nets.encoder import MaskedNet, NetConfig
+from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads import TokenHead, TokenInput
+from maskwright.nets.masked import MaskedNet
 from maskwright.tokens import Batch, Tokens, join
 
 SMALL = NetConfig(width=32, layers=4, heads=2, ff=48, window=16, length=128)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.nets.attention import Layout, attend
-from maskwright.nets.encoder import MaskedNet
+from maskwright.nets.masked import MaskedNet
 from maskwright.nets.positions import angles, rotate
 from maskwright.tokens import Batch
 from tests.nets.small import batch, net, record

@@ -13,7 +13,10 @@ from safetensors.torch import save_file
 
 from maskwright.errors import ModelError
 from maskwright.nets import families
-from maskwright.nets.encoder import MaskedNet, NetConfig
+from maskwright.nets.berts import BERTS, to_config
+from maskwright.nets.encoder import NetConfig
+from maskwright.nets.family import of_shape
+from maskwright.nets.masked import MaskedNet
 from tests.nets.small import SMALL, batch, net, record
 
 transformers = pytest.importorskip("transformers")
@@ -63,8 +66,8 @@ def difference(ours: MaskedNet, model: Any) -> float:
 def test_a_checkpoint_of_theirs_gives_their_logits(name: str, tmp_path: Path) -> None:
     model = theirs(name)
     model.save_pretrained(tmp_path)
-    config, vocabulary, weights = families.read(tmp_path)
-    assert vocabulary == 96
+    config, said_there, weights = families.read(tmp_path, BERTS)
+    assert said_there["vocab_size"] == 96
     ours = net(config=config)
     ours.load_state_dict(weights)
     assert difference(ours, model) < 1e-4
@@ -74,8 +77,8 @@ def test_a_checkpoint_of_theirs_gives_their_logits(name: str, tmp_path: Path) ->
 def test_and_goes_back_to_them(name: str, tmp_path: Path) -> None:
     model = theirs(name)
     model.save_pretrained(tmp_path)
-    config, vocabulary, weights = families.read(tmp_path)
-    said = families.to_config(config, vocabulary, IDS | {"pad": model.config.pad_token_id})
+    config, said_there, weights = families.read(tmp_path, BERTS)
+    said = to_config(config, said_there["vocab_size"], IDS | {"pad": model.config.pad_token_id})
     again = transformers.AutoModelForMaskedLM.from_config(transformers.AutoConfig.for_model(**said)).eval()
     missing, unexpected = again.load_state_dict(families.to_theirs(weights, config), strict=False)
     assert [name for name in missing if "decoder." not in name] == []
@@ -91,7 +94,7 @@ def test_and_goes_back_to_them(name: str, tmp_path: Path) -> None:
 
 def test_what_we_train_is_a_modernbert() -> None:
     made = net()
-    said = families.to_config(made.config, 96, IDS)
+    said = to_config(made.config, 96, IDS)
     model = transformers.ModernBertForMaskedLM(
         transformers.ModernBertConfig(**{k: v for k, v in said.items() if k not in ("model_type", "torch_dtype")})
     ).eval()
@@ -100,14 +103,14 @@ def test_what_we_train_is_a_modernbert() -> None:
     assert unexpected == []
     model.tie_weights()
     assert difference(made, model) < 1e-4
-    assert families.from_config(said) == (made.config, 96)
+    assert families.from_config(said, BERTS) == made.config
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_an_encoder_without_a_head_is_read_too(name: str, tmp_path: Path) -> None:
     model = theirs(name)
     model.base_model.save_pretrained(tmp_path)
-    config, _, weights = families.read(tmp_path)
+    config, _, weights = families.read(tmp_path, BERTS)
     missing, unexpected = net(config=config).load_state_dict(weights, strict=False)
     assert unexpected == []
     assert all(name.startswith("head.") for name in missing)
@@ -125,30 +128,30 @@ def test_an_encoder_without_a_head_is_read_too(name: str, tmp_path: Path) -> Non
 )
 def test_what_our_encoder_is_not_is_refused_by_name(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ModelError, match=says):
-        families.from_config(CONFIGS["modernbert"]().to_dict() | change)
+        families.from_config(CONFIGS["modernbert"]().to_dict() | change, BERTS)
 
 
 def test_a_shape_of_no_family_is_refused() -> None:
     with pytest.raises(ModelError, match="no family"):
-        families.family_of(replace(SMALL, norm="post"))
+        of_shape(replace(SMALL, norm="post"), BERTS)
 
 
 def test_folders_that_are_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no config"):
-        families.read(tmp_path)
+        families.read(tmp_path, BERTS)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelError, match="not a JSON object"):
-        families.read(tmp_path)
+        families.read(tmp_path, BERTS)
     CONFIGS["bert"]().save_pretrained(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(ModelError, match="pickle"):
-        families.read(tmp_path)
+        families.read(tmp_path, BERTS)
     (tmp_path / "model.safetensors").write_bytes(b"not a tensor")
     with pytest.raises(ModelError, match="can't be read"):
-        families.read(tmp_path)
+        families.read(tmp_path, BERTS)
     save_file({"bert.strange": torch.zeros(1)}, tmp_path / "model.safetensors")
     with pytest.raises(ModelError, match=r"bert\.strange"):
-        families.read(tmp_path)
+        families.read(tmp_path, BERTS)
 
 
 def test_a_table_of_positions_ends_somewhere() -> None:

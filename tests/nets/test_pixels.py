@@ -10,15 +10,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskwright.nets.pixels import SHARPEST, WIDEST, Levels
+from maskwright.nets.pixels import SHARPEST, WIDEST, Chain, Levels
 
 
 def levels(values: int, levels: int, channels: int = 1, positions: int = 1, seed: int = 0) -> Levels:
     noise = torch.Generator().manual_seed(seed)
     mean, scale = (torch.randn(positions, values, generator=noise) for _ in range(2))
     scale = (scale - 1).clamp(SHARPEST, WIDEST)
-    following = torch.randn(values, values, generator=noise).tril(-1)
-    return Levels(mean, scale, scale, following, levels, channels)
+    chain = Chain(*(torch.randn(values, values, generator=noise).tril(-1) for _ in range(2)))
+    return Levels(mean, scale, scale, chain, levels, channels)
 
 
 @given(st.integers(0, 50), st.sampled_from([(1, 256), (2, 16), (3, 6), (4, 2)]), st.sampled_from([0.3, 1.0, 3.0]))
@@ -34,7 +34,7 @@ def test_probabilities_of_all_patches_sum_to_one(seed: int, size: tuple[int, int
 
 def test_a_level_far_from_the_mean_still_has_a_finite_price() -> None:
     sharp = torch.full((1, 1), SHARPEST)
-    made = Levels(torch.full((1, 1), -1.0), sharp, sharp, torch.zeros(1, 1), 65_536, 1)
+    made = Levels(torch.full((1, 1), -1.0), sharp, sharp, Chain(torch.zeros(1, 1), torch.zeros(1, 1)), 65_536, 1)
     far = made.nll({"pixels": np.array([[65_535]]), "known": np.ones((1, 1), dtype=bool)})
     assert 10 < float(far) < 25
 
@@ -61,11 +61,25 @@ def test_what_is_not_known_counts_for_nothing() -> None:
 
 def test_gradients_match_finite_differences() -> None:
     mean, scale = (torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    following = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
+    following, swaying = (torch.randn(4, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
     pixels = torch.tensor([[0, 7, 3, 1], [7, 7, 0, 0], [2, 5, 4, 6]])
 
-    def nats(mean: torch.Tensor, scale: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
-        made = Levels(mean, scale, scale, following.tril(-1), 8, 1)
+    def nats(mean: torch.Tensor, scale: torch.Tensor, following: torch.Tensor, swaying: torch.Tensor) -> torch.Tensor:
+        made = Levels(mean, scale, scale, Chain(following.tril(-1), swaying.tril(-1)), 8, 1)
         return made.loss({"pixels": pixels, "known": torch.ones(3, 4, dtype=torch.bool)})
 
-    assert torch.autograd.gradcheck(nats, (mean, scale, following), atol=1e-3, rtol=1e-2, eps=1e-4)
+    assert torch.autograd.gradcheck(nats, (mean, scale, following, swaying), atol=1e-3, rtol=1e-2, eps=1e-4)
+
+
+def test_what_is_told_of_a_patch_moves_the_rest_as_a_normal_distribution_does() -> None:
+    made = levels(4, 256, positions=2, seed=5)
+    pixels, known = np.array([[200, 10, 0, 0]]), np.array([[True, True, False, False]])
+    told = made.given([1], pixels, known)
+    assert torch.equal(told.mean[0], made.mean[0])
+    steps = torch.linalg.inv(torch.eye(4) - made.chain.mean)  # values are sums of what is new in each
+    covariance = steps @ torch.diag((2 * made.log_scale[1]).exp()) @ steps.T
+    apart = torch.from_numpy(pixels[0, :2]) / 127.5 - 1 - made.mean[1, :2]
+    want = made.mean[1, 2:] + covariance[2:, :2] @ torch.linalg.solve(covariance[:2, :2], apart.float())
+    torch.testing.assert_close(told.mean[1, 2:], want, atol=1e-3, rtol=1e-3)
+    drawn = told.take([1] * 50).sample(np.random.default_rng(0))["pixels"]
+    assert ((drawn[:, :2] - torch.from_numpy(pixels[0, :2])).abs() <= 2).float().mean() > 0.95

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from maskwright import folder as folders
 from maskwright.modalities import Modality, modality
+from maskwright.records.pictures import Picture
+from maskwright.records.read import Record
 from maskwright.sizing import nets
 from maskwright.training import scaling
-from maskwright.training.costs import Speed, Work
+from maskwright.training.costs import TARGETS, Speed, Work
 
 RECORDS = np.array([5, 60, 700, 30])
 
@@ -26,20 +28,32 @@ def text(folder: Path) -> Modality:
 
 
 def work(text: Modality, width: int, length: int = 128, batch: int = 2048) -> Work:
-    (net,) = nets({"net.width": width}, length)
+    (net,) = nets({"net.width": width}, length, text)
     return Work.of(text, net, batch, RECORDS)
 
 
 def test_parameters_are_those_of_the_net(text: Modality) -> None:
-    (net,) = nets({"net.width": 128}, 128)
+    (net,) = nets({"net.width": 128}, 128, text)
     made = folders.build(text, net)
     found = Work.of(text, net, 2048, RECORDS)
     assert found.parameters == sum(p.numel() for p in made.parameters())
     assert found.matrices == sum(p.numel() for p in made.encoder.parameters() if p.dim() == 2)
 
 
+def test_a_decoder_reads_all_tokens_and_the_encoder_what_is_shown() -> None:
+    picture = modality("image")
+    picture.fit([Record(Picture(np.zeros((8, 8, 3), dtype=np.uint8)), "one")], 1)
+    (net,) = nets({"net.width": 64, "net.layers": 3}, 64, picture)
+    made = folders.build(picture, net)
+    found = Work.of(picture, net, 2048, RECORDS)
+    assert made.decoder is not None
+    assert found.parameters == sum(p.numel() for p in made.parameters())
+    whole = 6 * (found.matrices + TARGETS * found.around)
+    assert whole > found.flops > whole - 6 * found.sides[0] * 0.5
+
+
 def test_a_token_reads_its_piece_or_its_window(text: Modality) -> None:
-    (net,) = nets({"net.width": 64, "net.layers": 3, "net.window": 16}, 64)
+    (net,) = nets({"net.width": 64, "net.layers": 3, "net.window": 16}, 64, text)
     found = Work.of(text, net, 2048, np.array([62, 62, 62]))
     assert found.keys == pytest.approx((64 + 16 + 16) / 3)
 

@@ -1,5 +1,5 @@
 """Probabilities that mean what they say: a temperature for one slot, one for whole completions, levels for sets that
-hold the truth as often as promised, and what makes blanks of different lengths comparable.
+hold the truth as often as promised, what makes blanks of different lengths comparable, and how strange a record may be.
 
 In: a reader and held-out records. Out: a `Calibration`, a few numbers that go into the model folder. Fitted on what the
 decoder itself puts out: a temperature (Guo et al., 2017) by maximum likelihood on slots hidden one at a time; a second
@@ -24,6 +24,7 @@ from maskwright.infer import lengths
 from maskwright.infer.decode import DecodeConfig, best
 from maskwright.infer.lengths import LengthPrior
 from maskwright.infer.reader import Question, Reader, truth
+from maskwright.infer.score import PASSES, score
 from maskwright.infer.windows import around
 from maskwright.modalities.base import Asked
 from maskwright.tokens import Array, Tokens
@@ -33,10 +34,12 @@ CONTEXT = 126
 SPAN_CONTEXT = 62
 """the same for spans, each of which takes many readings"""
 QUANTILES = 1001
-SINGLE_COST, SPAN_COST = 2.4, 11.0
+SINGLE_COST, SPAN_COST = 3.4, 11.0
 """of `fit` for each slot that the configuration names, in readings of a single slot's window and of a span's"""
 FEWEST, MOST = 200, 10_000
 """slots that a budget buys"""
+MOST_RECORDS = 2_000
+"""whose strangeness is measured"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,20 @@ class Calibration:
     slots: list[int] = field(default_factory=list)
     """how many slots each of `levels` was taken from"""
     lengths: LengthPrior = field(default_factory=LengthPrior)
+    strangeness: list[float] = field(default_factory=list)
+    """nats a token of whole held-out records, ascending"""
+
+    def threshold(self, false_alarms: float) -> float:
+        """Nats a token that a record like those trained on exceeds with that probability."""
+        if not 0 < false_alarms < 1:
+            raise QueryError(f"the share of false alarms must lie between 0 and 1, got {false_alarms}")
+        n = len(self.strangeness)
+        rank = int(np.ceil((n + 1) * (1 - false_alarms)))
+        if rank > n:
+            raise QueryError(
+                f"false alarms of {false_alarms} can't be promised: calibration had {n} held-out records only; train on more"
+            )
+        return self.strangeness[rank - 1]
 
     def level(self, coverage: float, blanks: int) -> float:
         """Nats up to which values belong to a set that holds the truth with probability `coverage`, at any of so many
@@ -77,8 +94,8 @@ class Calibration:
         return float(np.interp(share, np.linspace(0, 1, len(self.levels[blanks - 1])), self.levels[blanks - 1]))
 
     def completion(self, log_prob: float, blanks: int) -> float:
-        """The calibrated probability of a whole completion of so many tokens."""
-        return float(np.exp(log_prob / (self.joint if blanks > 1 else 1.0)))
+        """The calibrated log probability of a whole completion of so many tokens."""
+        return log_prob / (self.joint if blanks > 1 else 1.0)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -89,23 +106,34 @@ class Calibration:
 
 
 def fit(
-    reader: Reader, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], config: CalibrationConfig, seed: int
-) -> Calibration:
+    reader: Reader, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], whole: Sequence[tuple[Tokens, int]],
+    config: CalibrationConfig, seed: int,
+) -> Calibration:  # fmt: skip
     """Single slots for the temperature and again for levels, a fourth as many slots in spans of each length; a twentieth
-    as many spans to be filled of known length, and a fortieth of unknown."""
+    as many spans to be filled of known length, and a fortieth of unknown; and of `whole` records and their keys as many as
+    cost as much as the single slots do."""
     rng, slots = np.random.default_rng((seed, 77)), config.slots
     slot = _slot_temperature(reader, together(fitted_on, slots, 1, rng))
+    strange = strangeness(reader, whole, slots * CONTEXT // PASSES)
     if not reader.modality.exact:
-        return Calibration(slot)
+        return Calibration(slot, strangeness=strange)
     decode = DecodeConfig(temperature=slot)
     joint = _joint_temperature(reader, fitted_on, max(slots // 20, 1), rng, decode)
     shares = {1: slots} | {n: max(slots // (4 * n), 1) for n in range(2, lengths.LONGEST + 1)}
     nats = [slot_nats(reader, together(levels_on, count, n, rng), slot) for n, count in shares.items()]
     quantiles = np.linspace(0, 1, QUANTILES)
     levels = [np.quantile(n, quantiles, method="higher").round(6).tolist() if len(n) else [] for n in nats]
-    out = Calibration(slot, joint, levels, [len(n) for n in nats])
+    out = Calibration(slot, joint, levels, [len(n) for n in nats], strangeness=strange)
     spans = [s for length in range(1, lengths.LONGEST + 1) for s in stretches(fitted_on, max(slots // 320, 1), length, rng)]
     return replace(out, lengths=lengths.fit(reader, spans, decode))
+
+
+def strangeness(reader: Reader, records: Sequence[tuple[Tokens, int]], most: int) -> list[float]:
+    """Nats a token of records of some `most` tokens in all, ascending."""
+    ends = np.cumsum([len(tokens) for tokens, _ in records])
+    chosen = [r for r, end in zip(records, ends, strict=True) if end <= most and r[0].present.any()][:MOST_RECORDS]
+    nats = score(reader, [tokens for tokens, _ in chosen], [key for _, key in chosen], PASSES)
+    return sorted(round(float(n.sum() / t.present.sum()), 5) for n, (t, _) in zip(nats, chosen, strict=True))
 
 
 def affordable(reader: Reader, records: Sequence[Tokens], seconds: float) -> int:

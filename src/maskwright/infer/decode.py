@@ -103,24 +103,15 @@ def begin(reader: Reader, asked: Sequence[Asked]) -> list[Decoding]:
 
 
 def _groups(blanks: Array, shape: tuple[int, ...], most: int) -> list[Array]:
-    """Blanks that one window reads together: all of a record that fits into it, or such as leave half of it along every axis
-    for context."""
+    """Blanks that one window reads together: all of a record that fits into it, or those of boxes of half its sides, counted
+    from the first, which leaves the rest for context."""
+    if not len(blanks):
+        return []
     (side,) = boxes.sides(np.array([shape]), most)
     half = np.maximum(np.where(side < shape, side // 2, side), 1)
-    out: list[list[int]] = []
-    reach: list[tuple[Array, Array]] = []
-    """lowest and highest place in each group"""
-    for blank, place in zip(blanks, np.stack(np.unravel_index(blanks, shape), axis=1), strict=True):
-        for number, (low, high) in enumerate(reach):
-            grown = np.minimum(low, place), np.maximum(high, place)
-            if (grown[1] - grown[0] < half).all():
-                out[number].append(int(blank))
-                reach[number] = grown
-                break
-        else:
-            out.append([int(blank)])
-            reach.append((place, place))
-    return [np.array(group) for group in out]
+    place = np.stack(np.unravel_index(blanks, shape), axis=1)
+    _, group = np.unique((place - place.min(0)) // half, axis=0, return_inverse=True)
+    return [blanks[group == number] for number in range(int(group.max()) + 1)]
 
 
 def _completions(asked: Sequence[Asked], decodings: list[Decoding], most: int) -> list[list[Completion]]:

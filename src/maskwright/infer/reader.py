@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from maskwright.modalities.base import Modality
-from maskwright.nets.encoder import MaskedNet
+from maskwright.nets.masked import MaskedNet
 from maskwright.tokens import Array, Batch, Tokens, join
 
 BATCH_TOKENS, LEAST_TOKENS = 8192, 512

@@ -18,7 +18,7 @@ from maskwright.infer.windows import windows
 from maskwright.masking import cover
 from maskwright.tokens import Array, Tokens, join
 
-ALL = "all"
+ALL, PASSES = "all", 16
 
 
 def score(reader: Reader, records: Sequence[Tokens], keys: Sequence[int], passes: int | str) -> list[Array]:

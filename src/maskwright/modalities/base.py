@@ -6,7 +6,7 @@ needs an `if` on the modality's name elsewhere, the contract is wrong, and is me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,15 +50,20 @@ class Modality(Protocol):
     form: Form
     """what its records' values are"""
     exact: bool
-    """a value can be guessed to the letter: a completion is right or wrong, and the values of a set can be listed"""
+    """a value can be guessed to the letter: a completion is right or wrong, and what may stand at a blank can be listed;
+    if not, blanks are many and alike, and are filled by the many (`infer/infill.py`)"""
     section: str
     """where its configuration stands in a recipe"""
     axes: int
     """of its tokens' positions"""
-    frame_size: int
-    """tokens that `frame` adds to a piece"""
-    mask: MaskConfig
-    """what is hidden in training, where nobody says otherwise"""
+
+    @property
+    def frame_size(self) -> int:
+        """Tokens that `frame` adds to a piece."""
+
+    @property
+    def mask(self) -> MaskConfig:
+        """What is hidden in training, where nobody says otherwise."""
 
     @property
     def columns(self) -> dict[str, np.dtype[Any]]:
@@ -66,6 +71,9 @@ class Modality(Protocol):
 
     def configure(self, config: Any) -> None:
         """Takes its section of the recipe."""
+
+    def brings(self, folder: Path) -> dict[str, Any]:
+        """What a checkpoint says of its section, which goes with the weights. Raises ModelError."""
 
     def describe(self) -> Any:
         """What it is, as JSON: with the same description and records, `fit` gives the same."""
@@ -108,9 +116,13 @@ class Modality(Protocol):
     def size(self, record: Record) -> int:
         """Bytes of user data."""
 
+    def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig:
+        """A shape of that size as this kind of data wants it, but for the values that were `given`. Raises RecipeError."""
+
     def input(self, config: NetConfig) -> nn.Module: ...
 
-    def head(self, config: NetConfig, inputs: nn.Module) -> nn.Module: ...
+    def head(self, config: NetConfig, inputs: nn.Module) -> nn.Module:
+        """`config`: of the states that it reads, which are the decoder's where there is one."""
 
     def start(self, net: nn.Module, shards: Any, train: Array) -> None:
         """Sets a fresh net to where counting ends."""

@@ -2,7 +2,8 @@
 
 In: pictures, and pictures with pixels that are not known (transparent ones), which are the blanks. Out: patches, and
 pictures again, whose known pixels come back byte for byte. Channels and depth are those that most pictures have; others are
-brought to them, or refused by name.
+brought to them, or refused by name. `family` vit_mae makes the net another library's: squares of one size, its positions,
+head and loss.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,27 @@ import torch
 from torch import nn
 
 from maskwright import boxes
-from maskwright.errors import DataError, ModelError, QueryError, RecipeError
+from maskwright.errors import ModelError, QueryError, RecipeError
 from maskwright.masking import MaskConfig, at_random
 from maskwright.modalities.base import Asked, Cut, Floor
 from maskwright.modalities.edges import MOST_PATCHES, Edges
+from maskwright.modalities.terms import Terms
+from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.pixels import Levels, PixelHead, PixelInput, placed
+from maskwright.nets.vit import Colours, SquaredHead, VitInput
+from maskwright.nets.vits import VITS, to_config, vit_mae
 from maskwright.records.forms import PICTURES, Form, told
 from maskwright.records.pictures import Picture
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Tokens
 
-FILE = "image.json"
-LUMINANCE = np.array([0.299, 0.587, 0.114])
-"""of red, green and blue (ITU-R BT.601)"""
+FILE, PREPROCESSOR = "image.json", "preprocessor_config.json"
+FAMILIES = ("", "vit_mae")
+DEFAULT_SIDE = 96
+"""of a ViT-MAE's squares"""
+DECODER_SHARE = 3
+"""layers of the encoder for one of the decoder"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +52,33 @@ class ImageConfig:
     """1 (grey), 3 (RGB), or what arrays have; 0: what most pictures have"""
     bits: int = 0
     """8 or 16 a channel; 0: what most pictures have"""
+    family: str = ""
+    """vit_mae: a net that transformers' ViTMAEForPreTraining and ViTModel open; empty: ours, which learns more"""
+    side: int = 0
+    """every picture is brought to a square of so many pixels; 0: each keeps its size"""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.patch <= 32 or self.channels < 0 or self.bits not in (0, 8, 16):
-            raise RecipeError("image.patch must lie between 1 and 32, image.channels be at least 0, image.bits 0, 8 or 16")
+        if not 1 <= self.patch <= 32 or self.channels < 0 or self.bits not in (0, 8, 16) or self.side < 0:
+            raise RecipeError(
+                "image.patch must lie between 1 and 32, image.channels and side be at least 0, image.bits 0, 8 or 16"
+            )
+        if self.family not in FAMILIES:
+            raise RecipeError(f"image.family {self.family!r}: vit_mae is the only one; leave it out for ours")
+        if self.family and self.square % self.patch:
+            raise RecipeError(f"image.side {self.square} must be a whole number of patches (image.patch = {self.patch})")
+
+    @property
+    def square(self) -> int:
+        return self.side or (DEFAULT_SIDE if self.family else 0)
+
+
+@dataclass(frozen=True)
+class _Template:
+    """A picture with blanks, in the model's terms."""
+
+    picture: Picture
+    known: Array
+    """(N, p * p) which pixels of every patch"""
 
 
 class Image:
@@ -55,20 +86,38 @@ class Image:
     section = "image"
     form: Form = PICTURES
     axes = 2
-    frame_size = 0
-    mask = MaskConfig(schedule="uniform", rate=0.95, rate_end=0.05)
-    """`score` and `fill` hide little or much"""
     exact = False
 
     def __init__(self) -> None:
         self.config = ImageConfig()
         self.channels, self.bits = 0, 0
+        self.normal: dict[str, list[float]] = {}
+        """mean and deviation by which another library's net has its pixels normalised"""
 
     def configure(self, config: ImageConfig) -> None:
         self.config = config
 
+    def brings(self, folder: Path) -> dict[str, Any]:
+        self.load(folder)
+        return asdict(self.config)
+
     def describe(self) -> Any:
-        return [self.name, self.config.patch, self.config.channels, self.config.bits]
+        return [self.name, *asdict(self.config).values()]
+
+    @property
+    def mask(self) -> MaskConfig:
+        """`score` and `fill` hide little or much; a ViT-MAE learns from much alone."""
+        if self.config.family:
+            return MaskConfig(schedule="fixed", rate=0.75)
+        return MaskConfig(schedule="uniform", rate=0.95, rate_end=0.05)
+
+    @property
+    def frame_size(self) -> int:
+        return 1 if self.config.family else 0
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.channels, self.bits, self.config.square)
 
     @property
     def levels(self) -> int:
@@ -81,9 +130,12 @@ class Image:
 
     @property
     def columns(self) -> dict[str, np.dtype[Any]]:
-        depth = np.uint8 if self.bits == 8 else np.uint16
         known = -(-(self.config.patch**2) // 8)
-        return {"pixels": np.dtype((depth, (self.values,))), "known": np.dtype((np.uint8, (known,)))}
+        return {"pixels": np.dtype((self._depth, (self.values,))), "known": np.dtype((np.uint8, (known,)))}
+
+    @property
+    def _depth(self) -> type[Any]:
+        return np.uint8 if self.bits == 8 else np.uint16
 
     def claims(self, source: Source) -> tuple[float, str]:
         form, why = told(source.paths, source.field)
@@ -95,13 +147,32 @@ class Image:
         self.channels, self.bits = self.config.channels or channels, self.config.bits or bits
 
     def save(self, folder: Path, length: int) -> None:
-        about = {"patch": self.config.patch, "channels": self.channels, "bits": self.bits}
+        about = asdict(replace(self.config, channels=self.channels, bits=self.bits))
         (folder / FILE).write_text(json.dumps(about, indent=2) + "\n")
+        if self.config.family:
+            said = {
+                "image_processor_type": "ViTImageProcessor", "do_resize": True, "resample": 3, "do_rescale": True,
+                "size": {"height": self.config.square, "width": self.config.square}, "rescale_factor": 1 / 255,
+                "do_normalize": True, **self._normal(),
+            }  # fmt: skip
+            (folder / PREPROCESSOR).write_text(json.dumps(said, indent=2) + "\n")
+
+    def _normal(self) -> dict[str, list[float]]:
+        return self.normal or {name: [0.5] * self.channels for name in ("image_mean", "image_std")}
 
     def load(self, folder: Path) -> None:
         try:
-            about = json.loads((folder / FILE).read_text())
-            self.config = ImageConfig(patch=about["patch"], channels=about["channels"], bits=about["bits"])
+            if (folder / FILE).is_file():
+                self.config = ImageConfig(**json.loads((folder / FILE).read_text()))
+            else:  # another library's
+                _, theirs = families.read_config(folder, VITS)
+                side, patch = theirs.get("image_size", 224), theirs.get("patch_size", 16)
+                self.config = ImageConfig(
+                    family="vit_mae", patch=patch, side=side, channels=theirs.get("num_channels", 3), bits=8
+                )
+            if self.config.family and (folder / PREPROCESSOR).is_file():
+                said = json.loads((folder / PREPROCESSOR).read_text())
+                self.normal = {n: [float(v) for v in said[n]] for n in ("image_mean", "image_std") if n in said}
         except (OSError, ValueError, KeyError, TypeError, RecipeError):
             raise ModelError(f"{folder / FILE}: missing or damaged; take the folder from its origin again") from None
         self.channels, self.bits = self.config.channels, self.config.bits
@@ -109,26 +180,7 @@ class Image:
     # Cutting
 
     def tokenise(self, records: Sequence[Record]) -> list[Cut]:
-        return [self._cut(*self._brought(record)) for record in records]
-
-    def _brought(self, record: Record) -> tuple[Array, Array]:
-        """(rows, columns, C) levels in the model's channels and depth; (rows, columns) which are known."""
-        pixels, own = record.value.pixels, record.value.pixels.shape[2]
-        if self.bits == 8 and pixels.dtype == np.uint16:  # a camera's 12 bits would look black in the upper byte of 16
-            depth = max(8, int(pixels.max(initial=0)).bit_length())
-            pixels = (pixels >> (depth - 8 if depth <= 12 else 8)).astype(np.uint8)
-        elif self.bits == 16 and pixels.dtype == np.uint8:
-            pixels = pixels.astype(np.uint16) * 257
-        if own == 1 and self.channels == 3:
-            pixels = np.repeat(pixels, 3, axis=2)
-        elif own == 3 and self.channels == 1:
-            pixels = (pixels @ LUMINANCE).round().astype(pixels.dtype)[..., None]
-        elif own != self.channels:
-            raise DataError(
-                f"{record.source}: {own} channels, where the model has {self.channels}; leave it out, or convert it"
-            )
-        known = record.value.known
-        return pixels, np.ones(pixels.shape[:2], dtype=bool) if known is None else known
+        return [self._cut(*self.terms.brought(record.value, record.source)) for record in records]
 
     def _cut(self, pixels: Array, known: Array) -> Cut:
         p = self.config.patch
@@ -148,7 +200,8 @@ class Image:
         t = len(known)
         corner = places[:, ::-1] * p
         return Batch(
-            values={"pixels": columns["pixels"].astype(np.int32), "known": known},
+            # torch counts badly in 16 bits without a sign
+            values={"pixels": columns["pixels"].astype(np.uint8 if self.bits == 8 else np.int32), "known": known},
             positions=places,
             kind=np.zeros(t, dtype=np.int64),
             present=np.asarray(known.any(axis=1)),
@@ -160,7 +213,25 @@ class Image:
         )
 
     def frame(self, batch: Batch) -> Batch:
-        return batch
+        """Before every piece what ViT calls [CLS]."""
+        if not self.frame_size:
+            return batch
+        first = batch.cu_seqlens[:-1]
+        cu = batch.cu_seqlens + np.arange(len(batch.cu_seqlens))
+        wide = batch.take(np.insert(np.arange(len(batch)), first, first))
+        frame = np.zeros(len(wide), dtype=bool)
+        frame[cu[:-1]] = True
+        return Batch(
+            values=wide.values,
+            positions=np.where(frame[:, None], 0, wide.positions),
+            kind=frame.astype(np.int64),
+            present=wide.present | frame,
+            maskable=wide.maskable & ~frame,
+            unit=np.where(frame, 0, wide.unit - wide.unit.min(initial=0) + 1),
+            where=np.where(frame[:, None], 0, wide.where),
+            cu_seqlens=cu,
+            keys=batch.keys,
+        )
 
     def encode(self, records: Sequence[Record]) -> list[Tokens]:
         return [self._tokens(cut) for cut in self.tokenise(records)]
@@ -173,28 +244,32 @@ class Image:
     def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Asked]:
         if targets is not None:
             raise QueryError(f"{record.source}: targets are for text; a picture's blanks are filled, or drawn")
-        pixels, known = self._brought(record)
+        pixels, known = self.terms.brought(record.value, record.source)
         if known.all():
-            raise QueryError(
-                f"{record.source}: nothing to fill: no pixel is transparent; make those so that shall be filled"
-            )
-        cut = self._cut(pixels, np.ones_like(known))
-        asked = self._cut(pixels, ~known).columns["known"].any(axis=1)  # a blank that touches a patch hides it whole
+            raise QueryError(f"{record.source}: nothing to fill: no pixel is transparent, and no mask says what to fill")
+        cut = self._cut(pixels, np.ones_like(known))  # beyond the picture's edge nothing is known either way
+        shown = np.unpackbits(self._cut(pixels, known).columns["known"], axis=1, count=self.config.patch**2).astype(bool)
         tokens = self._tokens(cut)
-        present = tokens.present & ~asked
-        return [Asked(Tokens(**{**vars(tokens), "present": present}), (pixels, known))]
+        whole = (shown == tokens.values["known"]).all(axis=1)  # touched by a blank, a patch is hidden whole
+        return [Asked(replace(tokens, present=tokens.present & whole), _Template(record.value, shown))]
 
     def restrict(self, distribution: Any, asked: Sequence[tuple[Asked, int]]) -> Levels:
+        """What is known of a patch that a blank touches goes with what is drawn beside it."""
         assert isinstance(distribution, Levels)
-        return distribution
+        rows = [i for i, (query, at) in enumerate(asked) if query.template and query.template.known[at].any()]
+        if not rows:
+            return distribution
+        level = np.stack([asked[i][0].tokens.values["pixels"][asked[i][1]] for i in rows])
+        known = np.stack([asked[i][0].template.known[asked[i][1]] for i in rows])
+        return distribution.given(rows, level, known)
 
     def decode(self, tokens: Tokens, asked: Asked) -> Picture:
-        pixels, known = asked.template
         rows, columns = (int(n) for n in tokens.positions.max(0) + 1)
-        p = self.config.patch
+        p, picture = self.config.patch, asked.template.picture
         patches = tokens.values["pixels"].reshape(rows, columns, p, p, self.channels).swapaxes(1, 2)
-        whole = patches.reshape(rows * p, columns * p, self.channels)[: known.shape[0], : known.shape[1]]
-        return Picture(np.where(known[..., None], pixels, whole.astype(pixels.dtype)))
+        whole = patches.reshape(rows * p, columns * p, self.channels).astype(self._depth)
+        height, width = (self.config.square,) * 2 if self.config.square else picture.pixels.shape[:2]
+        return self.terms.returned(picture, whole[:height, :width])
 
     def label(self, values: dict[str, Array]) -> list[str]:
         """The mean colour, as it is written in web pages; of other channels their means."""
@@ -207,10 +282,26 @@ class Image:
 
     # The net
 
-    def input(self, config: NetConfig) -> PixelInput:
+    def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig:
+        if self.config.family:
+            grid = self.config.square // self.config.patch
+            wanted = vit_mae(config.width, config.layers, config.heads, 4 * config.width, grid)
+        else:
+            wanted = {"global_every": 1, "decoder_layers": max(config.layers // DECODER_SHARE, 1)}
+        return replace(config, **wanted | dict(given))
+
+    def _colours(self) -> Colours:
+        normal = self._normal()
+        return Colours(normal["image_mean"], normal["image_std"], self.levels, self.config.patch**2)
+
+    def input(self, config: NetConfig) -> PixelInput | VitInput:
+        if self.config.family:
+            return VitInput(self.config.patch, self.channels, self._colours(), config)
         return PixelInput(self.values, self.channels, self.levels, config)
 
-    def head(self, config: NetConfig, inputs: nn.Module) -> PixelHead:
+    def head(self, config: NetConfig, inputs: nn.Module) -> PixelHead | SquaredHead:
+        if self.config.family:
+            return SquaredHead(self.channels, self._colours(), self.values, config)
         return PixelHead(self.values, self.channels, self.levels, config)
 
     def start(self, net: Any, shards: Any, train: Array) -> None:
@@ -225,13 +316,16 @@ class Image:
         spread = (level.std(0) * math.sqrt(3) / math.pi).clamp(min=0.02).log()
         with torch.no_grad():
             pixels = self.config.patch**2
-            net.head.out.bias.copy_(torch.cat((level.mean(0).repeat(pixels), spread.repeat(2 * pixels))))
+            net.head.begin(level.mean(0).repeat(pixels), spread.repeat(pixels))
 
     def checkpoint(self, folder: Path) -> NetConfig:
-        raise ModelError(f"{folder}: going on from a checkpoint of pictures is not possible yet; leave --init out")
+        return families.read_config(folder, VITS)[0]
 
     def adopt(self, net: nn.Module, folder: Path) -> bool:
-        return False
+        _, theirs, weights = families.read(folder, VITS)
+        if theirs.get("norm_pix_loss"):  # that head predicts patches as they would look normalised by themselves
+            weights = {name: tensor for name, tensor in weights.items() if not name.startswith("head.")}
+        return families.adopted(net, weights, folder)
 
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
         chosen = train[:: max(1, -(-int(shards.lengths[train].sum()) // MOST_PATCHES))]
@@ -240,5 +334,5 @@ class Image:
         counted = Edges.of(batch, at_random(batch, 0.15, 1), self.config.patch, self.channels, self.levels)
         return {"frequency": counted.frequency_nats, "neighbours": counted.neighbour_nats}
 
-    def hugging_face(self, config: Any) -> None:
-        return None
+    def hugging_face(self, config: Any) -> dict[str, Any] | None:
+        return to_config(config, self.config.patch, self.channels) if self.config.family else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from maskwright import boxes
-from maskwright.errors import DataError, ModelError, QueryError, RecipeError
+from maskwright.errors import DataError, QueryError, RecipeError
 from maskwright.masking import MaskConfig
 from maskwright.modalities import counts
 from maskwright.modalities.base import Asked, Cut, Floor
 from maskwright.modalities.bpe import Vocabulary, suggested_size
 from maskwright.nets import families
+from maskwright.nets.berts import BERTS, to_config
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads import Categorical, TokenHead, TokenInput
 from maskwright.nets.start import read_neighbours
@@ -90,6 +91,9 @@ class Text:
 
     def configure(self, config: TokenizerConfig) -> None:
         self.config = config
+
+    def brings(self, folder: Path) -> dict[str, Any]:
+        return {"path": str(folder), "size": 0}
 
     def describe(self) -> Any:
         path = Path(self.config.path) if self.config.path else None
@@ -310,6 +314,9 @@ class Text:
 
     # The net
 
+    def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig:
+        return config
+
     def input(self, config: NetConfig) -> TokenInput:
         return TokenInput(self.vocabulary.size, config, self.vocabulary.mask)
 
@@ -333,11 +340,12 @@ class Text:
                 read_neighbours(net.encoder, float(F.layer_norm(table[seen], (width,))[:, 0].mean()))
 
     def checkpoint(self, folder: Path) -> NetConfig:
-        return families.read_config(folder)[0]
+        return families.read_config(folder, BERTS)[0]
 
     def adopt(self, net: Any, folder: Path) -> bool:
         """New words begin as the mean of their old pieces."""
-        _, rows, weights = families.read(folder)
+        _, theirs, weights = families.read(folder, BERTS)
+        rows = theirs["vocab_size"]
         size = self.vocabulary.size
         if size > rows:
             old = Vocabulary.load(folder)
@@ -348,15 +356,7 @@ class Text:
                     table = weights[name]
                     more = [table[own].mean(0) if own else table.mean(0) for own in pieces]
                     weights[name] = torch.cat((table, torch.stack(more)))
-        try:
-            missing, unexpected = net.load_state_dict(weights, strict=False)
-        except RuntimeError as error:  # sizes
-            raise ModelError(
-                f"{folder}: its weights don't fit its config.json: {str(error).splitlines()[-1].strip()}"
-            ) from None
-        if unexpected or any(not name.startswith("head.") for name in missing):
-            raise ModelError(f"{folder}: its weights don't fit its config.json: {', '.join([*unexpected, *missing][:3])}")
-        return not missing
+        return families.adopted(net, weights, folder)
 
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
         ids, starts = shards.column("id", train, counts.MOST_TOKENS)
@@ -373,7 +373,7 @@ class Text:
     def hugging_face(self, config: Any) -> dict[str, Any]:
         v = self.vocabulary
         ids = {"pad": v.pad, "cls": v.cls, "sep": v.sep, "mask": v.mask, "unk": v.unk}
-        return families.to_config(config, v.size, ids)
+        return to_config(config, v.size, ids)
 
 
 def _literal(text: str) -> str:

@@ -1,9 +1,9 @@
 """The ragged encoder: pre-norm transformer layers with rotary positions and GeGLU, the shape of ModernBERT (Warner et al.,
-2024, section 2.1), or post-norm ones with learned positions, that of BERT; and the masked net that stands on it.
+2024, section 2.1), or with learned or fixed positions and other options, those of BERT and ViT.
 
-In: a `Batch`, what is hidden of it, where to predict. Out: a `Distribution` at those positions, or the final states.
-Input layer and head are a modality's; nothing here knows which. Parameters are named as ModernBERT names them, so that
-the weights of either open in the other (`families.py` holds the rest of that correspondence).
+In: vectors of many records end to end, where each begins. Out: states. What the vectors stand for is not known here, nor
+what is made of the states. Parameters are named as ModernBERT names them, so that the weights of either open in the other
+(`families.py` holds the rest of that correspondence).
 
 Legend: T tokens, W width, H heads.
 """
@@ -11,7 +11,7 @@ Legend: T tokens, W width, H heads.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from maskwright.errors import RecipeError
 from maskwright.nets.attention import Layout, Turn, attend, reader_of
 from maskwright.nets.ops import add_norm, geglu
 from maskwright.nets.positions import angles
-from maskwright.tokens import Array, Batch, Distribution
+from maskwright.tokens import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,17 @@ class NetConfig:
     """the row of a record's first token"""
     kinds: int = 0
     """rows of a table of segments, of which the first is always used (BERT's token types)"""
+    grid: int = 0
+    """side of a square grid of fixed positions (MAE's sines and cosines); 0: none, and no square needed"""
+    first_norm: bool = False
+    """the first layer norms what it reads, where the input layer doesn't end in a norm (ViT)"""
+    decoder_layers: int = 0
+    """layers of a decoder, which puts what is hidden in its place behind an encoder that never sees it (He et al., 2022);
+    0: no decoder, and what is hidden is a mask vector in the encoder"""
+    decoder_width: int = 0
+    """0: the encoder's, here and below"""
+    decoder_heads: int = 0
+    decoder_ff: int = 0
 
     def __post_init__(self) -> None:
         if min(self.width, self.layers, self.heads, self.ff, self.global_every) < 1 or self.length < 8:
@@ -68,6 +79,25 @@ class NetConfig:
             raise RecipeError(
                 f"net.length {self.length}: the table of positions ends at {self.positions - self.first_position}"
             )
+        if self.grid and (self.positions or self.width % 4):
+            raise RecipeError("net.grid: its positions need a net.width that 4 divides, and no other table (net.positions)")
+        if self.decoder_layers and self.positions:
+            raise RecipeError("net.decoder_layers: a decoder has no learned positions; leave net.positions or it out")
+        if self.decoder_layers:
+            try:
+                _ = self.decoder
+            except RecipeError as error:
+                raise RecipeError(f"the decoder's shape: {error}") from None
+
+    @property
+    def decoder(self) -> NetConfig | None:
+        """The decoder's layers, as the shape of an encoder."""
+        if not self.decoder_layers:
+            return None
+        return replace(
+            self, width=self.decoder_width or self.width, layers=self.decoder_layers, heads=self.decoder_heads or self.heads,
+            ff=self.decoder_ff or self.ff, first_norm=True, decoder_layers=0, decoder_width=0, decoder_heads=0, decoder_ff=0,
+        )  # fmt: skip
 
 
 class Linear(nn.Linear):
@@ -105,7 +135,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, layout: Layout, turn: Turn | None, window: int) -> Tensor:
         """(T, W) what each token gathers, before `Wo` maps it back to the residual stream."""
-        return attend(self.Wqkv(x).view(len(x), 3, self.heads, -1), turn, layout, window)
+        return attend(self.Wqkv(x).view(len(x), 3, self.heads, x.shape[1] // self.heads), turn, layout, window)
 
 
 class MLP(nn.Module):
@@ -123,9 +153,10 @@ class MLP(nn.Module):
 class Layer(nn.Module):
     def __init__(self, config: NetConfig, number: int) -> None:
         super().__init__()
-        self.first, self.post = number == 0, config.norm == "post"
-        # The input layer ends in a norm, so that the first attention needs none before it (ModernBERT).
-        if not self.first or self.post:
+        self.post = config.norm == "post"
+        self.bare = number == 0 and not config.first_norm and not self.post
+        """reads what comes in as it is: the input layer ends in a norm (ModernBERT)"""
+        if not self.bare:
             self.attn_norm = Norm(config)
         self.attn = Attention(config)
         self.mlp_norm = Norm(config)
@@ -141,7 +172,7 @@ class Layer(nn.Module):
         memory.
         """
         normed = x
-        if not (self.first or self.post):
+        if not (self.bare or self.post):
             x, normed = self.attn_norm(x, added)
         gathered = self.attn(normed, layouts[self.window], turns[self.window], self.window)
         if at is not None:
@@ -172,45 +203,9 @@ class Encoder(nn.Module):
         reader = reader_of(x, depth)
         layouts = {window: Layout.of(cu_seqlens, reader, window, x.device) for window in {0, config.window}}
         bases = {config.window: config.rope_local, 0: config.rope_global}
-        turns = {w: None if config.positions else angles(positions, depth, base) for w, base in bases.items()}
+        turns = {w: None if config.positions or config.grid else angles(positions, depth, base) for w, base in bases.items()}
         added: Tensor | None = None
         for layer in self.layers:
             last = layer is self.layers[-1]
             x, added = layer(x, added, layouts, turns, at if last else None)
         return x if config.norm == "post" else self.final_norm(x, added)[1]
-
-
-class MaskedNet(nn.Module):
-    """Input layer, encoder, head: what is shown of a batch -> distributions over what is hidden."""
-
-    def __init__(self, config: NetConfig, inputs: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.inputs, self.encoder, self.head = inputs, Encoder(config), head
-        self.dtype = torch.float32
-        """what activations are computed in; weights stay fp32"""
-
-    @property
-    def config(self) -> NetConfig:
-        return self.encoder.config
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    def states(self, batch: Batch, hidden: Array, at: Array | None = None) -> Tensor:
-        """(M, W) final states of the tokens `at`, or (T, W) of all; what is hidden or absent shows the mask vector."""
-        to = self.device
-        values = {name: torch.from_numpy(array).to(to) for name, array in batch.values.items()}
-        kind, positions = torch.from_numpy(batch.kind).to(to), torch.from_numpy(batch.positions).to(to)
-        shown = torch.from_numpy(~hidden & batch.present).to(to)
-        x = self.inputs(values, kind, positions, shown, self.dtype)
-        index = None if at is None else torch.from_numpy(np_int64(at)).to(to)
-        return self.encoder(x, positions, batch.cu_seqlens, index)
-
-    def forward(self, batch: Batch, hidden: Array, at: Array) -> Distribution:
-        """Distributions at the M tokens `at` (ascending, without repeats)."""
-        return self.head(self.states(batch, hidden, at), torch.from_numpy(batch.kind[at]).to(self.device))
-
-
-def np_int64(index: Array) -> Array:
-    return index.astype("int64", copy=False)

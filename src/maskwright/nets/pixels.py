@@ -2,8 +2,8 @@
 
 In: levels (T, D) of D pixel values a patch, row by row, channels last; which of them are known. Out: vectors; and `Levels`,
 a probability over all patches: value after value, each is a logistic cut at the recorded levels (Salimans et al., 2017,
-"PixelCNN++", section 2.1), whose mean follows the values before it in its patch: a draw hangs together, nats are exact.
-Knows nothing of pictures.
+"PixelCNN++", section 2.1), whose mean and width follow the values before it in its patch: a draw hangs together, what is
+smooth stays smooth, nats are exact. Knows nothing of pictures.
 
 Legend: M positions, D values a patch, W width, L levels.
 """
@@ -11,6 +11,8 @@ Legend: M positions, D values a patch, W width, L levels.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from torch.nn import functional as F
 
 from maskwright.errors import QueryError
 from maskwright.nets.encoder import Linear, NetConfig, Norm
+from maskwright.tokens import Array
 
 SPREAD = 1e-3
 """the share of every probability that is spread evenly over all levels: nothing is impossible"""
@@ -46,9 +49,18 @@ class PixelInput(nn.Module):
         return self.norm(torch.where(shown[:, None], x, self.mask))[1].to(dtype)
 
 
+@dataclass(frozen=True)
+class Chain:
+    """How a value follows those before it in its patch, the same in every patch: (D, D) each, zero where not before."""
+
+    mean: Tensor
+    """by how much its mean moves with how far another lies from its own"""
+    width: Tensor
+    """by how much its log scale grows with how far another was from what was expected of it (as in ARCH: Engle, 1982)"""
+
+
 class PixelHead(nn.Module):
-    """A mean and two scales for every value of a patch (given the values before it, and by itself), and how a value follows
-    those before it, the same in every patch."""
+    """A mean and two scales for every value of a patch (given the values before it, and by itself), and their chain."""
 
     def __init__(self, values: int, channels: int, levels: int, config: NetConfig) -> None:
         super().__init__()
@@ -57,14 +69,20 @@ class PixelHead(nn.Module):
         self.norm = Norm(config)
         self.out = Linear(config.width, 3 * values, bias=True)
         self.following = nn.Parameter(torch.zeros(values, values))
+        self.swaying = nn.Parameter(torch.zeros(values, values))
         nn.init.eye_(self.dense.weight)
         nn.init.zeros_(self.out.weight)
+
+    def begin(self, mean: Tensor, log_scale: Tensor) -> None:
+        """Every value at its channel's mean, as wide as its channel spreads."""
+        self.out.bias.copy_(torch.cat((mean, log_scale, log_scale)))
 
     def forward(self, states: Tensor, kind: Tensor) -> Levels:
         _, features = self.norm(F.gelu(self.dense(states)))
         mean, given, alone = self.out(features).float().chunk(3, dim=1)
         scales = given.clamp(SHARPEST, WIDEST), alone.clamp(SHARPEST, WIDEST)
-        return Levels(mean, *scales, self.following.tril(-1), self.levels, self.channels)
+        chain = Chain(self.following.tril(-1), self.swaying.tril(-1))
+        return Levels(mean, *scales, chain, self.levels, self.channels)
 
 
 def placed(level: Tensor, levels: int) -> Tensor:
@@ -76,10 +94,8 @@ class Levels:
     """M distributions over patches of D values. Values are {"pixels": (M, D) levels, "known": (M, D / channels) bool}, or
     the first alone; what is not known counts for nothing, and what follows it takes its mean for it."""
 
-    def __init__(
-        self, mean: Tensor, log_scale: Tensor, log_alone: Tensor, following: Tensor, levels: int, channels: int
-    ) -> None:
-        self.mean, self.log_scale, self.log_alone, self.following = mean, log_scale, log_alone, following
+    def __init__(self, mean: Tensor, log_scale: Tensor, log_alone: Tensor, chain: Chain, levels: int, channels: int) -> None:
+        self.mean, self.log_scale, self.log_alone, self.chain = mean, log_scale, log_alone, chain
         self.levels, self.channels = levels, channels
 
     def __len__(self) -> int:
@@ -97,8 +113,12 @@ class Levels:
     def nats(self, values: dict[str, Any]) -> Tensor:
         """(M, D) of every value, given those before it in its patch."""
         x, known = self._read(values)
-        mean = self.mean + F.linear((x - self.mean) * known, self.following)
-        return self._nats(x, mean, self.log_scale) * known
+        mean = self.mean + F.linear((x - self.mean) * known, self.chain.mean)
+        surprise = _surprise(x - mean, self.log_scale) * known
+        return self._nats(x, mean, self._swayed(F.linear(surprise, self.chain.width))) * known
+
+    def _swayed(self, by: Tensor, at: Any = slice(None)) -> Tensor:
+        return (self.log_scale[:, at] + by).clamp(SHARPEST, WIDEST)
 
     def _read(self, values: dict[str, Any]) -> tuple[Tensor, Tensor]:
         level = torch.as_tensor(values["pixels"]).to(self.mean.device)
@@ -124,12 +144,15 @@ class Levels:
     def sample(self, rng: np.random.Generator) -> dict[str, Tensor]:
         chance = torch.from_numpy(rng.random((2, *self.mean.shape))).to(self.mean.device, torch.float32)
         even = torch.from_numpy(rng.integers(0, self.levels, self.mean.shape)).to(self.mean.device, torch.int32)
-        noise = self.log_scale.exp() * torch.logit(chance[0], eps=1e-7)
-        out, apart = torch.empty_like(even), torch.zeros_like(self.mean)
+        noise = torch.logit(chance[0], eps=1e-7)
+        out, apart, surprise = torch.empty_like(even), torch.zeros_like(self.mean), torch.zeros_like(self.mean)
         for i in range(self.mean.shape[1]):
-            drawn = self._level(self.mean[:, i] + apart[:, :i] @ self.following[i, :i] + noise[:, i])
+            mean = self.mean[:, i] + apart[:, :i] @ self.chain.mean[i, :i]
+            scale = self._swayed(surprise[:, :i] @ self.chain.width[i, :i], i).exp()
+            drawn = self._level(mean + scale * noise[:, i])
             out[:, i] = torch.where(chance[1][:, i] < SPREAD, even[:, i], drawn)
-            apart[:, i] = placed(out[:, i], self.levels) - self.mean[:, i]
+            x = placed(out[:, i], self.levels)
+            apart[:, i], surprise[:, i] = x - self.mean[:, i], _surprise(x - mean, self.log_scale[:, i])
         return {"pixels": out}
 
     def candidates(self, k: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -152,9 +175,29 @@ class Levels:
         given, alone = (
             (scale + math.log(temperature)).clamp(SHARPEST, WIDEST) for scale in (self.log_scale, self.log_alone)
         )
-        return Levels(self.mean, given, alone, self.following, self.levels, self.channels)
+        return Levels(self.mean, given, alone, self.chain, self.levels, self.channels)
 
     def take(self, rows: Any) -> Levels:
         index = torch.as_tensor(rows, device=self.mean.device)
         scales = self.log_scale[index], self.log_alone[index]
-        return Levels(self.mean[index], *scales, self.following, self.levels, self.channels)
+        return Levels(self.mean[index], *scales, self.chain, self.levels, self.channels)
+
+    def given(self, rows: Sequence[int], level: Array, known: Array) -> Levels:
+        """The same where of some rows a part is told: levels (n, D), and which pixels (n, D / C). What was told is certain,
+        and the others' means are those of the normal distribution with the same chain and widths."""
+        mean, scale = self.mean.clone(), self.log_scale.clone()
+        told = torch.from_numpy(known).to(mean.device).repeat_interleave(self.channels, dim=1)
+        x = placed(torch.from_numpy(level).to(mean.device), self.levels)
+        steps = torch.eye(mean.shape[1], device=mean.device) - self.chain.mean
+        for i, row in enumerate(rows):
+            inner = steps.T @ (steps * (-2 * self.log_scale[row]).exp()[:, None])  # the inverse of their covariance
+            own, other = told[i], ~told[i]
+            moved = inner[other][:, own] @ (x[i, own] - self.mean[row, own])
+            mean[row, other] = self.mean[row, other] - torch.linalg.solve(inner[other][:, other], moved)
+            mean[row, own], scale[row, own] = x[i, own], SHARPEST
+        return Levels(mean, scale, self.log_alone, self.chain, self.levels, self.channels)
+
+
+def _surprise(apart: Tensor, log_scale: Tensor) -> Tensor:
+    """How far a value is from its mean, in widths of its logistic, on a scale that large ones don't burst."""
+    return torch.log1p(apart.abs() * (-log_scale).exp())

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from maskwright.errors import DataError
-from maskwright.records import pictures, tables, texts
+from maskwright.errors import DataError, QueryError
+from maskwright.records import pictures, strips, tables, texts
 from maskwright.records.pictures import Note, Picture
 from maskwright.records.texts import Report
 
@@ -60,6 +60,15 @@ class Form(Protocol):
 
     def of_python(self, value: Any, name: str) -> Any:
         """A value from what Python gives for one. Raises DataError."""
+
+    def masked(self, value: Any, mask: Any, name: str) -> Any:
+        """A value without what a mask hides. Raises DataError, and QueryError where there is no such thing."""
+
+    def strip(self, value: Any, cells: Sequence[Any]) -> bytes:
+        """To look at: what was, what was hidden, what was filled in, as cells."""
+
+    def heat(self, value: Any, places: Sequence[tuple[int, ...]], nats: Sequence[float]) -> bytes:
+        """To look at: how strange each place of it is."""
 
     def cell(self, value: Any) -> Any:
         """A value as a table's cell holds it."""
@@ -135,6 +144,15 @@ class Texts:
             raise DataError(f"{name}: holds half a surrogate pair, which is no character") from None
         return value
 
+    def masked(self, value: Any, mask: Any, name: str) -> Any:
+        raise QueryError("a mask is for pictures; in a text write {mask} where something is to be filled in")
+
+    def strip(self, value: Any, cells: Sequence[Any]) -> bytes:
+        raise QueryError("--show is for pictures; texts are printed, or written with --out")
+
+    def heat(self, value: Any, places: Sequence[tuple[int, ...]], nats: Sequence[float]) -> bytes:
+        return self.strip(value, ())
+
     def cell(self, value: Any) -> str:
         return str(value)
 
@@ -204,6 +222,16 @@ class Pictures:
     def of_python(self, value: Any, name: str) -> Picture:
         _needs_pillow(name)
         return pictures.of_python(value, name, lambda words: None)
+
+    def masked(self, value: Any, mask: Any, name: str) -> Picture:
+        return pictures.masked(value, mask, name)
+
+    def strip(self, value: Any, cells: Sequence[Any]) -> bytes:
+        filled = [pictures.decoded(cell, "filled", lambda words: None) for cell in cells]
+        return pictures.encoded(strips.side_by_side([Picture(value.pixels), value, *filled]))
+
+    def heat(self, value: Any, places: Sequence[tuple[int, ...]], nats: Sequence[float]) -> bytes:
+        return pictures.encoded(strips.heat(value, places, nats))
 
     def cell(self, value: Any) -> bytes:
         return pictures.encoded(value)

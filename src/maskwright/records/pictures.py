@@ -80,6 +80,14 @@ def _too_large(name: str, size: str) -> DataError:
     )
 
 
+def resized(values: Array, rows: int, columns: int) -> Array:
+    """(rows, columns, channels) float32 to another size, bicubic; made smaller, every value counts."""
+    from PIL import Image
+
+    planes = [Image.fromarray(plane) for plane in np.moveaxis(values, 2, 0)]
+    return np.stack([np.asarray(p.resize((columns, rows), Image.Resampling.BICUBIC)) for p in planes], axis=2)
+
+
 def encoded(picture: Picture) -> bytes:
     """A PNG, which loses nothing; what is not known is transparent. Raises DataError for what a PNG can't hold."""
     from PIL import Image
@@ -115,6 +123,25 @@ def of_image(image: Any, name: str) -> Picture:
     known = pixels[..., 3] >= 128
     own = pixels[..., :1] if colours == "L" else pixels[..., :3]
     return Picture(np.ascontiguousarray(own), None if known.all() else known)
+
+
+def masked(picture: Picture, mask: Any, name: str) -> Picture:
+    """The picture without what a mask hides: what is white in it (True, or 128 and more of 255) is to be filled. Raises
+    DataError for a mask of another size."""
+    found = of_python(mask, f"the mask {os.fspath(mask)}" if isinstance(mask, (str, os.PathLike)) else "the mask", _deaf)
+    half = (np.iinfo(found.pixels.dtype).max + 1) // 2
+    hidden = (found.pixels >= half).any(axis=2)
+    if found.known is not None:  # a mask drawn on a transparent sheet
+        hidden &= found.known
+    rows, columns = picture.pixels.shape[:2]
+    if hidden.shape != (rows, columns):
+        raise DataError(
+            f"{name}: is {columns}x{rows} pixels, the mask {hidden.shape[1]}x{hidden.shape[0]}; make them one size"
+        )
+    return Picture(picture.pixels, ~hidden if picture.known is None else picture.known & ~hidden)
+
+
+def _deaf(words: str) -> None: ...
 
 
 def of_array(array: Array, name: str) -> Picture:

@@ -34,8 +34,8 @@ class Work:
     batch_tokens: int
     keys: float
     """that a token reads in a layer, on average"""
-    matrices: int
-    """parameters of the encoder's matrices"""
+    sides: tuple[int, ...]
+    """parameters of the matrices of the encoder, and of the decoder where there is one"""
     around: int
     """those of input and head"""
     turning: float
@@ -46,32 +46,48 @@ class Work:
         """For training records of so many tokens each."""
         with torch.device("meta"):
             made = folder.build(modality, net)
-        inner = [p.shape for p in made.encoder.parameters() if p.dim() == 2]
-        turning = sum(len(POLYNOMIALS) * (4 * min(s) ** 2 * max(s) + 2 * min(s) ** 3) for s in inner)
-        matrices = sum(s.numel() for s in inner)
-        around = sum(p.numel() for p in made.parameters()) - matrices
-        return cls(net, batch_tokens, _keys(net, lengths + modality.frame_size), matrices, around, turning)
+        parts = [made.encoder, *([made.decoder] if made.decoder else [])]
+        inner = [[p.shape for p in part.parameters() if p.dim() == 2] for part in parts]
+        turning = sum(len(POLYNOMIALS) * (4 * min(s) ** 2 * max(s) + 2 * min(s) ** 3) for part in inner for s in part)
+        matrices = [sum(s.numel() for s in part) for part in inner]
+        around = sum(p.numel() for p in made.parameters()) - sum(matrices)
+        return cls(net, batch_tokens, _keys(net, lengths + modality.frame_size), tuple(matrices), around, turning)
+
+    @property
+    def matrices(self) -> int:
+        return sum(self.sides)
 
     @property
     def parameters(self) -> int:
         return self.matrices + self.around
 
     @property
+    def _stacks(self) -> list[tuple[NetConfig, float]]:
+        """Layers of one shape, and the share of the tokens that goes through them."""
+        decoder = self.net.decoder
+        return [(self.net, 1 - TARGETS), (decoder, 1.0)] if decoder else [(self.net, 1.0)]
+
+    @property
     def flops(self) -> float:
         """Matrix products of a token, forward and backward."""
-        return 6 * (self.matrices + TARGETS * self.around)
+        inner = sum(share * size for (_, share), size in zip(self._stacks, self.sides, strict=True))
+        return 6 * (inner + TARGETS * self.around)
+
+    @property
+    def attention(self) -> float:
+        """FLOPs of a token's attention."""
+        return sum(12 * net.width * net.layers * self.keys * share**2 for net, share in self._stacks)
 
     @property
     def passes(self) -> float:
         """Values of a token that go through memory, in some unit."""
-        return self.net.layers * self.net.width
+        return sum(net.layers * net.width * share for net, share in self._stacks)
 
     def memory(self, bytes_a_value: int) -> float:
         """Bytes of a run in memory: weights, gradients, optimiser; what a step keeps for the way back; torch itself."""
-        net = self.net
         states = 4 * (3 * self.matrices + 4 * self.around) + bytes_a_value * self.parameters
-        layer = 9 * net.width + 3 * net.ff
-        kept = net.layers * layer + TARGETS * self.around / net.width
+        kept = sum(share * net.layers * (9 * net.width + 3 * net.ff) for net, share in self._stacks)
+        kept += TARGETS * self.around / self.net.width
         return PROCESS + states + self.batch_tokens * kept * bytes_a_value
 
     def disk(self) -> float:
@@ -96,8 +112,7 @@ class Speed:
 
     def seconds(self, work: Work) -> float:
         """A token."""
-        attention = 12 * work.net.width * work.net.layers * work.keys
-        products = work.flops / PRODUCTS + attention / ATTENTION + work.turning / PRODUCTS / work.batch_tokens
+        products = work.flops / PRODUCTS + work.attention / ATTENTION + work.turning / PRODUCTS / work.batch_tokens
         return products / self.matrix_rate + work.passes * self.pass_
 
 

@@ -14,7 +14,7 @@ import torch
 
 from maskwright import masking
 from maskwright.modalities.base import Modality
-from maskwright.nets.encoder import MaskedNet
+from maskwright.nets.masked import MaskedNet
 from maskwright.records.shards import Shards
 from maskwright.tokens import Array, Batch, Mask
 from maskwright.training.data import batch_of, by_tokens, cut

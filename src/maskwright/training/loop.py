@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from maskwright.errors import Interrupted, RunError
-from maskwright.nets.encoder import MaskedNet
+from maskwright.nets.masked import MaskedNet
 from maskwright.tokens import Array, Batch, Mask
 from maskwright.training import checkpoint
 from maskwright.training.data import Ahead, Order

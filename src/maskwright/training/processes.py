@@ -24,7 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from maskwright.errors import RecipeError
 from maskwright.nets import machine
-from maskwright.nets.encoder import MaskedNet
+from maskwright.nets.masked import MaskedNet
 from maskwright.objective import masked_loss
 from maskwright.tokens import Array, Batch, Mask
 

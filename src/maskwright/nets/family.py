@@ -1,0 +1,51 @@
+"""One architecture of Hugging Face's: what its config says of a shape, and what its parameters are called.
+
+Knows none of them: `berts.py` and `vits.py` list them, `families.py` reads and writes their checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from maskwright.errors import ModelError
+from maskwright.nets.encoder import NetConfig
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Family:
+    name: str
+    """its model_type"""
+    architecture: str
+    prefix: str
+    """of the encoder's parameters in a model with a prediction head; absent in one without"""
+    names: tuple[tuple[str, str], ...]
+    """(ours, theirs) beginnings of parameter names; {n} stands for a layer's number. The first that fits is taken"""
+    shape: Callable[[Json], Json]
+    """their config.json -> values of a `NetConfig`; KeyError for what it lacks"""
+    fits: Callable[[NetConfig], bool]
+    """whether its config can say such a shape"""
+    separate: bool = False
+    """queries, keys and values are three maps there, one here"""
+    ignored: tuple[str, ...] = ()
+    """their parameters that a masked net has no use for"""
+    spellings: tuple[tuple[str, str], ...] = ()
+    """(pattern, replacement): names that other versions of their library give their parameters"""
+
+
+def of_shape(config: NetConfig, known: Iterable[Family]) -> Family:
+    """The family whose config can say this shape."""
+    family = next((family for family in known if family.fits(config)), None)
+    if family is None:
+        raise ModelError("no family has this shape: leave net.norm, mlp, bias, positions, kinds and decoder_layers alone")
+    return family
+
+
+def demand(theirs: Json, **known: Any) -> None:
+    """Raises ModelError where a config wants what our encoder can't do."""
+    for name, value in known.items():
+        if theirs.get(name, value) != value:
+            raise ModelError(f"its {name} is {theirs[name]!r}; only {value!r} is known")

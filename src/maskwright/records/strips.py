@@ -1,0 +1,61 @@
+"""Pictures to look at: what was, what was hidden, what was made of it, side by side; and heat over one.
+
+In: `Picture`s of any channels and depth. Out: pictures of three channels of 8 bits. Only for eyes: nothing is computed on
+what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from maskwright.records.pictures import Picture
+from maskwright.tokens import Array
+
+GAP, CHECK, LIGHT, DARK = 4, 4, 235, 200
+"""pixels between two pictures; sides and greys of the board that shows through where nothing is known"""
+FIRE = np.array([[0, 0, 0], [90, 0, 0], [200, 30, 0], [255, 140, 0], [255, 230, 120], [255, 255, 255]], dtype=np.float64)
+"""colours from ordinary to strange"""
+
+
+def side_by_side(parts: Sequence[Picture]) -> Picture:
+    """One picture of several of one height, what isn't known of each as a board of squares."""
+    seen = [_seen(part) for part in parts]
+    gap = np.full((seen[0].shape[0], GAP, 3), 255, dtype=np.uint8)
+    return Picture(np.concatenate([piece for part in seen for piece in (gap, part)][1:], axis=1))
+
+
+def heat(picture: Picture, places: Sequence[tuple[int, ...]], values: Sequence[float]) -> Picture:
+    """The picture beside how strange each part of it is, the strangest white: (left, top, right, bottom) of each, and its
+    nats."""
+    rows, columns = picture.pixels.shape[:2]
+    height = max((p[3] for p in places), default=0), max((p[2] for p in places), default=0)
+    nats = np.zeros(height)
+    for (left, top, right, bottom), value in zip(places, values, strict=True):
+        nats[top:bottom, left:right] = value
+    share = nats / max(float(nats.max(initial=0)), 1e-9) * (len(FIRE) - 1)
+    low = share.astype(int).clip(0, len(FIRE) - 2)
+    colours = FIRE[low] + (share - low)[..., None] * (FIRE[low + 1] - FIRE[low])
+    return side_by_side([picture, Picture(_fitted(colours.astype(np.uint8), rows, columns))])
+
+
+def _fitted(pixels: Array, rows: int, columns: int) -> Array:
+    """Patches reach beyond a picture's edges, or are of its square; both to the picture's own size."""
+    if pixels.shape[0] >= rows and pixels.shape[1] >= columns:
+        return pixels[:rows, :columns]
+    down, right = (np.arange(n) * own // n for n, own in ((rows, pixels.shape[0]), (columns, pixels.shape[1])))
+    return np.asarray(pixels[down][:, right])
+
+
+def _seen(picture: Picture) -> Array:
+    """(rows, columns, 3) uint8: other channel counts as the first three, or grey."""
+    pixels = picture.pixels
+    if pixels.dtype == np.uint16:
+        pixels = (pixels.astype(np.float64) * 255 / max(int(pixels.max(initial=1)), 255)).astype(np.uint8)
+    pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+    if picture.known is None:
+        return np.asarray(pixels)
+    y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
+    board = np.where((y // CHECK + x // CHECK) % 2 == 0, LIGHT, DARK).astype(np.uint8)
+    return np.where(picture.known[..., None], pixels, board[..., None])
