@@ -123,7 +123,7 @@ def test_standard_input_and_a_reader_that_goes_away(folder: Path, table: Path, r
         (["plan", "DATA", "--set", "net.norm=post"], "no family has this shape"),
         (["plan", "DATA", "--budget", "soon"], "--budget soon"),
         (["inspect", "nowhere"], "nowhere: no such file or folder"),
-        (["demo", "--modality", "music"], "the demo knows text"),
+        (["demo", "--modality", "music"], "the demo knows text and image"),
     ],
 )
 def test_what_was_typed_wrongly_is_one_line(folder: Path, corpus: Path, run: Run, arguments: list[str], words: str) -> None:

@@ -52,7 +52,7 @@ def bulk(
     from maskwright.answers import Answers
     from maskwright.show import arrow_schema
 
-    skipped: list[str] = []
+    skipped = Skipped()
     records, alone = _records(text, form, *reading, skipped)
     if form.ending and form.ending in (Path(out or "").suffix, Path(look.path if look else "").suffix):
         records = _only(records, form)
@@ -77,11 +77,25 @@ def bulk(
                 lines = [json.dumps(_rounded(named), ensure_ascii=False)] if as_json else shown(record, row, alone)
                 print("\n".join(lines), flush=True)
         if not count:
-            raise DataError(f"nothing was left to answer: {counted(len(skipped))} skipped")
+            raise DataError(f"nothing was left to answer: {counted(skipped.count)} skipped")
     for path in filter(None, (out, look.path if look else None)):
         say(f"{path}: {counted(count)}")
-    if skipped:
-        say(f"skipped {len(skipped)} of {counted(count + len(skipped))}")
+    if skipped.count:
+        say(f"skipped {skipped.count} of {counted(count + skipped.count)}")
+
+
+class Skipped:
+    """What couldn't be read or answered: the first are named, and all are counted."""
+
+    NAMED = 5
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, message: str) -> None:
+        self.count += 1
+        if self.count <= self.NAMED:
+            say(f"skipped: {message}")
 
 
 def counted(count: int) -> str:
@@ -97,15 +111,11 @@ def _only(records: Iterator[Record], form: Form) -> Iterator[Record]:
 
 
 def _records(
-    text: str | None, form: Form, field: str | None, grain: str | None, on_bad: str, skipped: list[str]
+    text: str | None, form: Form, field: str | None, grain: str | None, on_bad: str, skipped: Skipped
 ) -> tuple[Iterator[Record], bool]:
     """The records of a file, a folder or stdin; or one text, given as it is."""
     from maskwright.records.read import Record, Source, read
     from maskwright.records.tables import kind_of
-
-    def report(message: str) -> None:
-        skipped.append(message)
-        say(f"skipped: {message}")
 
     if text is None:
         if sys.stdin.isatty():
@@ -113,11 +123,11 @@ def _records(
         text = "-"
     if text != "-" and not os.path.exists(text):
         if not form.literal:
-            raise DataError(f"{text}: no such file or folder")
+            raise DataError(f"{text}: no such file or folder (this model takes {form.name})")
         if kind_of(Path(text)) and not any(c.isspace() for c in text):
             raise DataError(f"{text}: no such file (a text of that name can be piped in with -)")
         return iter([Record(text, "text")]), True
-    return read(Source(paths=(text,), form=form, field=field, grain=grain, on_bad=on_bad, report=report, note=say)), False
+    return read(Source(paths=(text,), form=form, field=field, grain=grain, on_bad=on_bad, report=skipped, note=say)), False
 
 
 def _answered(
@@ -125,7 +135,7 @@ def _answered(
     form: Form,
     answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
     skip: bool,
-    skipped: list[str],
+    skipped: Skipped,
 ) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
     """Chunks of records with their answers; where one of a chunk can't be answered, the others still are."""
     for chunk in _chunks(records, form):
@@ -140,8 +150,7 @@ def _answered(
             try:
                 kept.append((record, answer([record])[0]))
             except (QueryError, DataError) as error:
-                skipped.append(str(error))
-                say(f"skipped: {error}")
+                skipped(str(error))
         if kept:
             yield kept
 

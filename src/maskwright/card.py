@@ -10,6 +10,10 @@ from typing import Any
 
 from maskwright.modalities.base import Modality
 from maskwright.nets.encoder import NetConfig
+from maskwright.nets.families import FAMILIES
+
+TASKS = {family.name: family.task for family in FAMILIES.values()}
+"""what a model hub files each family under"""
 
 
 def text(about: dict[str, Any], modality: Modality, net: NetConfig) -> str:
@@ -20,10 +24,10 @@ def text(about: dict[str, Any], modality: Modality, net: NetConfig) -> str:
         if better > 0
         else "**No better than counting neighbours**: train longer, or on more data."
     )
-    calibration = about["calibration"]
+    calibration, shared = about["calibration"], modality.hugging_face(net)
     lines = [
         "---",
-        *(["library_name: transformers", "pipeline_tag: fill-mask"] if modality.hugging_face(net) else []),
+        *(["library_name: transformers", f"pipeline_tag: {TASKS[shared['config.json']['model_type']]}"] if shared else []),
         "tags: [maskwright, masked-model]",
         "license: unknown",
         "---",

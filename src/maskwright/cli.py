@@ -281,7 +281,8 @@ def list_(what: Annotated[str, typer.Argument(metavar="modalities|families|keys"
 
 @app.command()
 def demo(modality: Annotated[str, typer.Option(help="the kind of data")] = "text") -> None:
-    """Train for a minute on the docstrings of the installed Python packages, and show what came of it."""
+    """Train for a minute on the docstrings of the installed Python packages (or on two photographs), and show what came of
+    it."""
     from maskwright.demo import demo as run
 
     with Progress() as watch:

@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 import maskwright
+from maskwright import demo_pictures
 from maskwright.errors import RecipeError
 from maskwright.model import Model
 from maskwright.run import Watcher
@@ -42,8 +43,13 @@ class Doc:
 
 def demo(modality: str, watch: Watcher) -> list[Callable[[], None]]:
     """Trains, and returns what to print, in order."""
-    if modality != "text":
-        raise RecipeError(f"--modality {modality}: the demo knows text")
+    own = {"text": _texts, "image": demo_pictures.demo}.get(modality)
+    if own is None:
+        raise RecipeError(f"--modality {modality}: the demo knows text and image")
+    return own(watch)
+
+
+def _texts(watch: Watcher) -> list[Callable[[], None]]:
     docs = list(collect())
     aside = [doc for doc in docs if _hash(doc.file) % 20 == 0]
     own = [doc for doc in docs if _hash(doc.file) % 20 != 0]

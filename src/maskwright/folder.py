@@ -44,13 +44,11 @@ def write(
     """Puts a whole model at the root of `folder`; `about` is what `maskwright.json` says beside hashes."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {"README.md": card.encode()}
-    config = modality.hugging_face(net)
-    if config:
+    shared = modality.hugging_face(net)
+    if shared:
         weights = families.to_theirs(weights, net)
-        files |= _sentence_transformer(net)
-    else:
-        config = {"model_type": families.OWN, "net": asdict(net)}
-    files["config.json"] = _json(config)
+    own = {"config.json": {"model_type": families.OWN, "net": asdict(net)}}
+    files |= {name: _json(value) for name, value in (shared or own).items()}
     files["model.safetensors"] = save_tensors(
         {n: t.detach().cpu().contiguous() for n, t in weights.items()}, {"format": "pt"}
     )
@@ -135,23 +133,6 @@ def _of_others(folder: Path) -> tuple[MaskedNet, Modality, dict[str, Any]]:
         raise ModelError(f"{folder}: has no prediction head; `maskwright train … --init {folder}` gives it one")
     net.eval()
     return net, modality, {"format": FORMAT, "modality": modality.name, "net": asdict(config), "files": {}}
-
-
-def _sentence_transformer(config: NetConfig) -> dict[str, bytes]:
-    """The files by which SentenceTransformer embeds as `Model.embed` does: mean over all tokens, unit length."""
-    kind = "sentence_transformers.models."
-    modules = [
-        {"idx": 0, "name": "0", "path": "", "type": kind + "Transformer"},
-        {"idx": 1, "name": "1", "path": "1_Pooling", "type": kind + "Pooling"},
-        {"idx": 2, "name": "2", "path": "2_Normalize", "type": kind + "Normalize"},
-    ]
-    pooling = {"word_embedding_dimension": config.width, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
-    return {
-        "modules.json": _json(modules),
-        "sentence_bert_config.json": _json({"max_seq_length": config.length, "do_lower_case": False}),
-        "1_Pooling/config.json": _json(pooling),
-        "2_Normalize/config.json": _json({}),
-    }
 
 
 def _json(value: Any) -> bytes:

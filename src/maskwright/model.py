@@ -28,11 +28,14 @@ from maskwright.modalities.base import Asked, Modality
 from maskwright.nets import machine
 from maskwright.nets.masked import MaskedNet
 from maskwright.records.fields import content
-from maskwright.records.read import Record, records_of
+from maskwright.records.pictures import Picture
+from maskwright.records.read import Record, each_of
 from maskwright.results import Filled, Filling, Score, Slot
 from maskwright.tokens import Array, Tokens
 
 PRECISIONS = ("float32", "bfloat16")
+One = str | Record | Picture | Array
+"""one value, of which a verb gives one answer; or one of Pillow's images, or a path to a picture"""
 GROUP_SIZE = 500_000
 """bytes of records that are answered together: bounds memory, whatever streams in"""
 
@@ -51,7 +54,7 @@ class Model:
     @overload
     def fill(  # type: ignore[overload-overlap] # a string is an iterable of strings, and stands for itself
         self,
-        query: str | Record,
+        query: One,
         *,
         top_k: int = ...,
         n: int | None = ...,
@@ -64,7 +67,7 @@ class Model:
     @overload
     def fill(
         self,
-        query: Iterable[str | Record],
+        query: Iterable[Any],
         *,
         top_k: int = ...,
         n: int | None = ...,
@@ -112,7 +115,7 @@ class Model:
         records = self._records(query, "query")
         if mask is not None:
             form = self.modality.form
-            records = [replace(r, value=form.masked(r.value, mask, r.source)) for r in records]
+            records = (replace(r, value=form.masked(r.value, mask, r.source)) for r in records)
         groups = self._groups(records)
         asked = beside(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
         fill = self._fill if self.modality.exact else self._infill
@@ -264,9 +267,9 @@ class Model:
     # score and embed
 
     @overload
-    def score(self, record: str | Record, passes: int | str = PASSES) -> Score: ...  # type: ignore[overload-overlap]
+    def score(self, record: One, passes: int | str = PASSES) -> Score: ...  # type: ignore[overload-overlap]
     @overload
-    def score(self, record: Iterable[str | Record], passes: int | str = PASSES) -> list[Score]: ...
+    def score(self, record: Iterable[Any], passes: int | str = PASSES) -> list[Score]: ...
     def score(self, record: Any, passes: int | str = PASSES) -> Score | list[Score]:
         """How strange each record is: negative pseudo-log-likelihood in nats, in all and for each token.
 
@@ -297,26 +300,28 @@ class Model:
         rows = np.concatenate(out) if out else np.zeros((0, self.net.config.width), dtype=np.float32)
         return rows[0] if self._alone(record) else rows
 
-    def _encoded(self, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], list[Tokens]]]:
+    def _encoded(self, records: Iterable[Record]) -> Iterator[tuple[Sequence[Record], list[Tokens]]]:
         """Records in groups, with their tokens, the next of which are cut while the net reads."""
         return beside(((group, self.modality.encode(group)) for group in self._groups(records)), 1)
 
-    def _records(self, values: Any, name: str = "input") -> list[Record]:
-        return records_of(values, name, self.modality.form)
+    def _records(self, values: Any, name: str = "input") -> Iterator[Record]:
+        return each_of(values, name, self.modality.form)
 
     def _alone(self, values: Any) -> bool:
         return isinstance(values, Record) or self.modality.form.alone(values)
 
-    def _groups(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    def _groups(self, records: Iterable[Record]) -> Iterator[list[Record]]:
         """Records that are answered together."""
-        start = size = 0
-        for at, record in enumerate(records):
+        group: list[Record] = []
+        size = 0
+        for record in records:
+            group.append(record)
             size += self.modality.size(record)
             if size > GROUP_SIZE:
-                yield records[start : at + 1]
-                start, size = at + 1, 0
-        if start < len(records):
-            yield records[start:]
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
 
     def _embed(self, records: Sequence[Tokens]) -> Array:
         pieces, owners, kept = [], [], []

@@ -48,8 +48,8 @@ def plan(
 ) -> list[dict[str, Any]]:
     """What `train` would make of `data` with half of `budget`, with it, and with double: options as there.
 
-    `report` hears what a person should read. What a run that goes on from a checkpoint will reach can't be said beforehand:
-    `bits_per_byte` is None there. Raises MaskwrightError: DataError, ModelError, RecipeError, RunError.
+    `report` hears what a person should read. What a run on pictures will reach, or one that goes on from a checkpoint, can't
+    be said beforehand: `bits_per_byte` is None there. Raises MaskwrightError: DataError, ModelError, RecipeError, RunError.
     """
     wanted = asked(
         data, settings, {"budget": budget, "steps": None, "tokens": None}, field=field, group=group, record=record,
@@ -88,7 +88,7 @@ def plan(
             row = _row(choice, timed[0], dtype, tokens, held.floors["neighbours"])
             rows.append({"seconds": round(budgeted * share)} | row)
             rows[-1]["disk_mb"] = round((choice.work.disk() + found.shards.nbytes / found.share) / 1e6)
-            if there:
+            if there or not cutter.exact:  # the rule is of texts (docs/how-it-works.md)
                 rows[-1] |= dict.fromkeys(("bits_per_byte", "low", "high"))
     if wanted.words and report:
         report(wanted.words)

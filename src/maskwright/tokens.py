@@ -101,6 +101,14 @@ class Mask:
     """(M,) float32: how much each target counts in the loss"""
 
 
+class Chance(Protocol):
+    """What a draw asks of numpy's Generator: numbers for every row, of which the first axis is."""
+
+    def random(self, size: Any) -> Array: ...
+
+    def integers(self, low: int, high: int, size: Any) -> Array: ...
+
+
 class Distribution(Protocol):
     """Probabilities over what can stand at M positions, at the resolution in which values are recorded."""
 
@@ -113,7 +121,7 @@ class Distribution(Protocol):
     def mode(self) -> dict[str, Any]:
         """The likeliest value at each position, (M,) an array."""
 
-    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
+    def sample(self, rng: Chance) -> dict[str, Any]:
         """One draw a position, joint inside a token."""
 
     def candidates(self, k: int) -> tuple[dict[str, Any], Any]:

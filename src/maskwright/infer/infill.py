@@ -28,8 +28,23 @@ READINGS = 8
 SHOWN = 0.25
 """of a window's tokens, below which it waits for others"""
 
-Take = Callable[[Any, tuple[int, int, int]], dict[str, Any]]
-"""(a distribution; query, window and turn, by which draws differ) -> a value a row"""
+Turn = tuple[int, int, int]
+"""query, window, and how often it has answered: by these draws differ"""
+Take = Callable[[Any, list[tuple[Turn, int]]], dict[str, Any]]
+"""(a distribution, whose turn how many of its rows are) -> a value a row"""
+
+
+class Chances:
+    """Generators end to end, each for so many rows: what one of them gives doesn't depend on the others."""
+
+    def __init__(self, parts: Sequence[tuple[np.random.Generator, int]]) -> None:
+        self.parts = parts
+
+    def random(self, size: tuple[int, ...]) -> Array:
+        return np.concatenate([rng.random((rows, *size[1:])) for rng, rows in self.parts])
+
+    def integers(self, low: int, high: int, size: tuple[int, ...]) -> Array:
+        return np.concatenate([rng.integers(low, high, (rows, *size[1:])) for rng, rows in self.parts])
 
 
 @dataclass(eq=False)
@@ -78,14 +93,15 @@ class _Query:
 
 def best(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list[Completion]:
     """The likeliest value of every blank, given what is known and what lay nearer to it."""
-    return _filled(reader, asked, 1, config, lambda distribution, turn: distribution.mode())
+    return _filled(reader, asked, 1, config, lambda distribution, turns: distribution.mode())
 
 
 def draws(reader: Reader, asked: Sequence[Asked], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
     """A sample of each. The i-th depends on its query, `key`, `seed` and i alone."""
 
-    def drawn(distribution: Any, turn: tuple[int, int, int]) -> dict[str, Any]:
-        return dict(distribution.sample(np.random.default_rng((seed, key, *turn))))
+    def drawn(distribution: Any, turns: list[tuple[Turn, int]]) -> dict[str, Any]:
+        parts = [(np.random.default_rng((seed, key, *turn)), rows) for turn, rows in turns]
+        return dict(distribution.sample(Chances(parts)))
 
     return _filled(reader, asked, READINGS, config, drawn)
 
@@ -112,14 +128,19 @@ def _read(
         where = [(queries[due[m][0]].asked, int(i)) for m in members for i in due[m][2]]
         whole = reader.modality.restrict(distribution.tempered(config.temperature), where)
         certainty = whole.certainty().cpu().numpy()
-        out = []
+        surest, turns = [], []
         for member, (a, b) in zip(members, pairwise(rows), strict=True):
             q, window, open_ = due[member]
-            surest = np.sort(np.argsort(-certainty[a:b], kind="stable")[: queries[q].count(window, len(open_))])
-            part = whole.take(a + surest)
-            values = take(part, (q, window, queries[q].turns[window]))
-            log_prob = -float(part.nll(values).double().sum())
-            out.append((open_[surest], {n: v.cpu().numpy() for n, v in values.items()}, log_prob))
-        return out
+            surest.append(np.sort(np.argsort(-certainty[a:b], kind="stable")[: queries[q].count(window, len(open_))]))
+            turns.append(((q, window, queries[q].turns[window]), len(surest[-1])))
+        part = whole.take(np.concatenate([a + own for a, own in zip(rows, surest, strict=False)]))
+        values = take(part, turns)
+        nats = part.nll(values).double().cpu().numpy()
+        arrays = {n: v.cpu().numpy() for n, v in values.items()}
+        ends = np.cumsum([0] + [len(own) for own in surest])
+        return [
+            (due[m][2][own], {n: v[a:b] for n, v in arrays.items()}, -float(nats[a:b].sum()))
+            for m, own, (a, b) in zip(members, surest, pairwise(ends), strict=True)
+        ]
 
     return reader.ask(questions, answer)

@@ -137,4 +137,5 @@ class Modality(Protocol):
         """What counting reaches, from the training records `train` of the shards."""
 
     def hugging_face(self, config: Any) -> dict[str, Any] | None:
-        """config.json for other tools to open the model with, or None where none can."""
+        """The files, as JSON by name, with which other tools open the model: config.json first; None where none can. Raises
+        ModelError for a net that none of them could be."""

@@ -246,7 +246,9 @@ class Image:
             raise QueryError(f"{record.source}: targets are for text; a picture's blanks are filled, or drawn")
         pixels, known = self.terms.brought(record.value, record.source)
         if known.all():
-            raise QueryError(f"{record.source}: nothing to fill: no pixel is transparent, and no mask says what to fill")
+            raise QueryError(
+                f"{record.source}: nothing to fill: no pixel is more than half transparent, and no mask is given"
+            )
         cut = self._cut(pixels, np.ones_like(known))  # beyond the picture's edge nothing is known either way
         shown = np.unpackbits(self._cut(pixels, known).columns["known"], axis=1, count=self.config.patch**2).astype(bool)
         tokens = self._tokens(cut)
@@ -328,11 +330,15 @@ class Image:
         return families.adopted(net, weights, folder)
 
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
-        chosen = train[:: max(1, -(-int(shards.lengths[train].sum()) // MOST_PATCHES))]
-        shapes = shards.shapes[chosen]
-        batch = self.unpack(shards.pieces(chosen, np.zeros_like(shapes), shapes), shapes, shards.keys[chosen])
+        sizes = boxes.sides(shards.shapes[train], MOST_PATCHES // 20)  # of large pictures the middle
+        every = max(1, -(-int(sizes.prod(axis=1).sum()) // MOST_PATCHES))
+        chosen, sizes = train[::every], sizes[::every]
+        corners = (shards.shapes[chosen] - sizes) // 2
+        batch = self.unpack(shards.pieces(chosen, corners, sizes), sizes, shards.keys[chosen])
         counted = Edges.of(batch, at_random(batch, 0.15, 1), self.config.patch, self.channels, self.levels)
         return {"frequency": counted.frequency_nats, "neighbours": counted.neighbour_nats}
 
     def hugging_face(self, config: Any) -> dict[str, Any] | None:
-        return to_config(config, self.config.patch, self.channels) if self.config.family else None
+        if not self.config.family:
+            return None
+        return {"config.json": to_config(config, self.config.patch, self.channels)}

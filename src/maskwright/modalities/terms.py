@@ -30,7 +30,10 @@ class Terms:
         """(rows, columns, C) levels; (rows, columns) which of them are known. Raises DataError."""
         pixels, own = picture.pixels, picture.pixels.shape[2]
         if own != self.channels and {own, self.channels} != {1, 3}:
-            raise DataError(f"{name}: {own} channels, where the model has {self.channels}; leave it out, or convert it")
+            hint = " (of an RGBA array Image.fromarray makes a picture with holes)" if (own, self.channels) == (4, 3) else ""
+            raise DataError(
+                f"{name}: {own} channels, where the model has {self.channels}; leave it out, or convert it{hint}"
+            )
         known = np.ones(pixels.shape[:2], dtype=bool) if picture.known is None else picture.known
         if self.bits == 8 and pixels.dtype == np.uint16:
             pixels = (pixels >> _shift(pixels)).astype(np.uint8)

@@ -27,7 +27,7 @@ from maskwright.modalities import counts
 from maskwright.modalities.base import Asked, Cut, Floor
 from maskwright.modalities.bpe import Vocabulary, suggested_size
 from maskwright.nets import families
-from maskwright.nets.berts import BERTS, to_config
+from maskwright.nets.berts import BERTS, sentence_transformer, to_config
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads import Categorical, TokenHead, TokenInput
 from maskwright.nets.start import read_neighbours
@@ -373,7 +373,7 @@ class Text:
     def hugging_face(self, config: Any) -> dict[str, Any]:
         v = self.vocabulary
         ids = {"pad": v.pad, "cls": v.cls, "sep": v.sep, "mask": v.mask, "unk": v.unk}
-        return to_config(config, v.size, ids)
+        return {"config.json": to_config(config, v.size, ids)} | sentence_transformer(config)
 
 
 def _literal(text: str) -> str:

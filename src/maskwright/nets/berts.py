@@ -5,6 +5,8 @@ What is trained here from scratch on texts is a ModernBERT, and stays inside its
 
 from __future__ import annotations
 
+from typing import Any
+
 from maskwright.errors import ModelError
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.family import Family, Json, demand, of_shape
@@ -81,6 +83,23 @@ def _bert(config: NetConfig) -> Json:
     }
 
 
+def sentence_transformer(config: NetConfig) -> dict[str, Any]:
+    """The files by which SentenceTransformer embeds as `Model.embed` does: mean over all tokens, unit length."""
+    kind = "sentence_transformers.models."
+    modules = [
+        {"idx": 0, "name": "0", "path": "", "type": kind + "Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": kind + "Pooling"},
+        {"idx": 2, "name": "2", "path": "2_Normalize", "type": kind + "Normalize"},
+    ]
+    pooling = {"word_embedding_dimension": config.width, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
+    return {
+        "modules.json": modules,
+        "sentence_bert_config.json": {"max_seq_length": config.length, "do_lower_case": False},
+        "1_Pooling/config.json": pooling,
+        "2_Normalize/config.json": {},
+    }
+
+
 def _size(theirs: Json) -> Json:
     return {
         "width": theirs["hidden_size"], "layers": theirs["num_hidden_layers"], "heads": theirs["num_attention_heads"],
@@ -137,7 +156,7 @@ MODERNBERT = Family(
         ("head.bias", "decoder.bias"),
         ("head.", "head."),
     ),
-    _of_modernbert, _plain, ignored=("decoder.weight",),
+    _of_modernbert, _plain, "fill-mask", ignored=("decoder.weight",),
 )  # fmt: skip
 
 
@@ -162,6 +181,7 @@ def _bert_like(name: str, architecture: str, head: tuple[tuple[str, str], ...], 
         ),
         lambda theirs: _of_bert(theirs, name == "roberta"),
         lambda config: _alike(config) and (config.first_position > 0) == (name == "roberta"),
+        "fill-mask",
         separate=True,
         ignored=(*ignored, f"{name}.pooler.", f"{name}.embeddings.position_ids", f"{name}.embeddings.token_type_ids"),
         spellings=((r"LayerNorm\.gamma$", "LayerNorm.weight"), (r"LayerNorm\.beta$", "LayerNorm.bias")),

@@ -28,6 +28,8 @@ class Family:
     """their config.json -> values of a `NetConfig`; KeyError for what it lacks"""
     fits: Callable[[NetConfig], bool]
     """whether its config can say such a shape"""
+    task: str
+    """what a model hub files it under"""
     separate: bool = False
     """queries, keys and values are three maps there, one here"""
     ignored: tuple[str, ...] = ()

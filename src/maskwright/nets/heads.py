@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.nets.encoder import Linear, NetConfig, Norm
 from maskwright.nets.ops import choice_nll, embed_norm
+from maskwright.tokens import Chance
 
 
 class TokenInput(nn.Module):
@@ -101,8 +101,8 @@ class Categorical:
     def mode(self) -> dict[str, Tensor]:
         return {"id": self.log_probs().argmax(-1)}
 
-    def sample(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        uniform = torch.from_numpy(rng.random(len(self))).to(self.features.device)
+    def sample(self, rng: Chance) -> dict[str, Tensor]:
+        uniform = torch.from_numpy(rng.random((len(self),))).to(self.features.device)
         cumulative = self.log_probs().double().exp().cumsum(-1)
         drawn = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None])[:, 0]
         return {"id": drawn.clamp(max=cumulative.shape[1] - 1)}

@@ -15,14 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import QueryError
 from maskwright.nets.encoder import Linear, NetConfig, Norm
-from maskwright.tokens import Array
+from maskwright.tokens import Array, Chance
 
 SPREAD = 1e-3
 """the share of every probability that is spread evenly over all levels: nothing is impossible"""
@@ -141,16 +140,17 @@ class Levels:
     def _level(self, x: Tensor) -> Tensor:
         return ((x + 1) * ((self.levels - 1) / 2)).round().clamp(0, self.levels - 1).to(torch.int32)
 
-    def sample(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        chance = torch.from_numpy(rng.random((2, *self.mean.shape))).to(self.mean.device, torch.float32)
-        even = torch.from_numpy(rng.integers(0, self.levels, self.mean.shape)).to(self.mean.device, torch.int32)
-        noise = torch.logit(chance[0], eps=1e-7)
+    def sample(self, rng: Chance) -> dict[str, Tensor]:
+        rows, values = self.mean.shape
+        chance = torch.from_numpy(rng.random((rows, 2, values))).to(self.mean.device, torch.float32)
+        even = torch.from_numpy(rng.integers(0, self.levels, (rows, values))).to(self.mean.device, torch.int32)
+        noise = torch.logit(chance[:, 0], eps=1e-7)
         out, apart, surprise = torch.empty_like(even), torch.zeros_like(self.mean), torch.zeros_like(self.mean)
         for i in range(self.mean.shape[1]):
             mean = self.mean[:, i] + apart[:, :i] @ self.chain.mean[i, :i]
             scale = self._swayed(surprise[:, :i] @ self.chain.width[i, :i], i).exp()
             drawn = self._level(mean + scale * noise[:, i])
-            out[:, i] = torch.where(chance[1][:, i] < SPREAD, even[:, i], drawn)
+            out[:, i] = torch.where(chance[:, 1, i] < SPREAD, even[:, i], drawn)
             x = placed(out[:, i], self.levels)
             apart[:, i], surprise[:, i] = x - self.mean[:, i], _surprise(x - mean, self.log_scale[:, i])
         return {"pixels": out}

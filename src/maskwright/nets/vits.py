@@ -10,6 +10,7 @@ from maskwright.nets.encoder import NetConfig
 from maskwright.nets.family import Family, Json, demand
 
 DECODER_LAYERS = 4
+TASK = "image-feature-extraction"
 
 
 def vit_mae(width: int, layers: int, heads: int, ff: int, grid: int, eps: float = 1e-12) -> Json:
@@ -102,9 +103,9 @@ _NAMES = (
     ("head.out.", "decoder.decoder_pred."),
 )
 VIT_MAE = Family(
-    "vit_mae", "ViTMAEForPreTraining", "vit.", _NAMES, _of_vit_mae, _fits, separate=True,
+    "vit_mae", "ViTMAEForPreTraining", "vit.", _NAMES, _of_vit_mae, _fits, TASK, separate=True,
     ignored=("vit.pooler.", "classifier."), spellings=((r"decoder_encoder\.layer", "decoder_layers"),),
 )  # fmt: skip
-VIT = Family("vit", "ViTModel", "vit.", _NAMES, _of_vit, lambda config: False)
+VIT = Family("vit", "ViTModel", "vit.", _NAMES, _of_vit, lambda config: False, TASK)
 """read as the encoder of a ViT-MAE, and written as one"""
 VITS = (VIT_MAE, VIT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,13 +102,11 @@ class Texts:
     def value(self, cell: Any, where: str, field: str, note: Note) -> str | None:
         if not isinstance(cell, str):
             what = "is missing" if cell is None else f"holds {type(cell).__name__}, not text"
-            raise DataError(f"{where}: field {field!r} {what}; mend it, name another with --field, or --on-bad skip")
+            raise DataError(f"{where}: field {field!r} {what}; mend it, name another with --field")
         try:
             cell.encode()
         except UnicodeEncodeError:
-            raise DataError(
-                f"{where}: holds half a surrogate pair, which is no character; mend it, or --on-bad skip"
-            ) from None
+            raise DataError(f"{where}: holds half a surrogate pair, which is no character; mend it") from None
         return cell if cell.strip() else None
 
     def facts(self, values: Iterable[Any]) -> list[str]:
@@ -191,7 +190,7 @@ class Pictures:
         found = _encoded(cell)
         if not isinstance(found, bytes):
             what = "is missing" if found is None else f"holds {type(found).__name__}, not the bytes of a picture"
-            raise DataError(f"{where}: field {field!r} {what}; mend it, name another with --field, or --on-bad skip")
+            raise DataError(f"{where}: field {field!r} {what}; mend it, name another with --field")
         return pictures.decoded(found, where, note)
 
     def facts(self, values: Iterable[Any]) -> list[str]:
@@ -217,7 +216,9 @@ class Pictures:
         yield value, ""
 
     def alone(self, value: Any) -> bool:
-        return not isinstance(value, (list, tuple, Iterator)) and (not isinstance(value, np.ndarray) or value.ndim < 4)
+        if isinstance(value, np.ndarray):
+            return value.ndim < 4
+        return isinstance(value, (Picture, str, os.PathLike, *pictures.BYTES)) or pictures.is_image(value)
 
     def of_python(self, value: Any, name: str) -> Picture:
         _needs_pillow(name)
@@ -257,7 +258,8 @@ def told(paths: Sequence[str], field: str | None) -> tuple[Form, str]:
             files = list(itertools.islice(filter(_seen, sorted(path.rglob("*"))), PEEKED))
             own = sum(p.suffix.lower() in pictures.ENDINGS for p in files)
             if own and 2 * own >= len(files):  # beside each there may be a caption
-                return PICTURES, f"{own} of the first {len(files)} files in {path} are pictures by their endings"
+                rest = "; the others are left out" if own < len(files) else ""
+                return PICTURES, f"{own} of the first {len(files)} files in {path} are pictures by their endings{rest}"
             path = next((p for p in files if tables.kind_of(p) in ("parquet", "arrow")), path)
         if path.suffix.lower() in pictures.ENDINGS:
             return PICTURES, f"{path} is a picture by its ending"

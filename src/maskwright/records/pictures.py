@@ -23,6 +23,7 @@ MOST_PIXELS = 1 << 26
 """a file that claims more is refused before it is decoded: it may be made to fill the memory"""
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
+BYTES = (bytes, bytearray, memoryview)
 Note = Callable[[str], None]
 """hears what a person should know of a picture that was read"""
 
@@ -34,10 +35,21 @@ class Picture:
     known: Array | None = None
     """(rows, columns) bool; None: all are"""
 
+    def __repr__(self) -> str:
+        rows, columns, channels = self.pixels.shape
+        hidden = 0 if self.known is None else int((~self.known).sum())
+        holes = f", {hidden} pixels not known" if hidden else ""
+        return f"Picture({columns}x{rows}, {channels} channels of {8 * self.pixels.dtype.itemsize} bits{holes})"
+
     def __bytes__(self) -> bytes:
         """What it is, for hashes."""
         known = b"" if self.known is None else np.packbits(self.known).tobytes()
         return repr((self.pixels.shape, self.pixels.dtype.str)).encode() + self.pixels.tobytes() + known
+
+
+def is_image(value: Any) -> bool:
+    """One of Pillow's, told without loading Pillow."""
+    return hasattr(value, "mode") and hasattr(value, "convert")
 
 
 def begins_like_one(data: bytes) -> bool:
@@ -49,7 +61,7 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
     if not data:
-        raise DataError(f"{name}: an empty file, 0 bytes; leave it out, or --on-bad skip")
+        raise DataError(f"{name}: an empty file, 0 bytes; leave it out")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures, and of metadata that nobody needs
@@ -63,21 +75,21 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
         raise
     except UnidentifiedImageError:
         shown = data[:8].decode("latin-1")
-        raise DataError(f"{name}: not a picture (it begins with {shown!r}); leave it out, or --on-bad skip") from None
+        raise DataError(f"{name}: not a picture (it begins with {shown!r}); leave it out") from None
     except Image.DecompressionBombError:
         raise _too_large(name, "more") from None
     except Exception as error:  # of broken files Pillow raises whatever its decoders run into
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{name}: a damaged picture: {said}; leave it out, or --on-bad skip") from None
+        raise DataError(f"{name}: a damaged picture: {said}; leave it out") from None
     if frames > 1:
         note(f"{name}: has {frames} frames or pages; the first is read")
+    if data.startswith(_BEGINNINGS[1]) and data[24:25] == b"\x10" and picture.pixels.dtype == np.uint8:
+        note(f"{name}: its colours have 16 bits a channel; the upper 8 are read")
     return picture
 
 
 def _too_large(name: str, size: str) -> DataError:
-    return DataError(
-        f"{name}: claims {size} pixels, over the limit of {MOST_PIXELS / 1e6:.0f} million; leave it out, or --on-bad skip"
-    )
+    return DataError(f"{name}: claims {size} pixels, over the limit of {MOST_PIXELS / 1e6:.0f} million; leave it out")
 
 
 def resized(values: Array, rows: int, columns: int) -> Array:
@@ -112,10 +124,12 @@ def of_image(image: Any, name: str) -> Picture:
     if image.mode in _SIXTEEN or image.mode == "I":
         pixels = np.asarray(image).astype(np.int64)
         if pixels.min(initial=0) < 0 or pixels.max(initial=0) > 0xFFFF:
-            raise DataError(f"{name}: holds numbers of 32 bits; save it with 8 or 16 bits a channel, or --on-bad skip")
-        return Picture(pixels.astype(np.uint16)[..., None])
+            raise DataError(f"{name}: holds numbers of 32 bits; save it with 8 or 16 bits a channel")
+        clear = image.info.get("transparency")
+        known = np.asarray(pixels != clear) if isinstance(clear, int) else None
+        return Picture(pixels.astype(np.uint16)[..., None], None if known is None or known.all() else known)
     if image.mode == "F":
-        raise DataError(f"{name}: holds floating-point numbers; save it with 8 or 16 bits a channel, or --on-bad skip")
+        raise DataError(f"{name}: holds floating-point numbers; save it with 8 or 16 bits a channel")
     colours = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     if not seen_through:
         return of_array(np.asarray(image.convert(colours)), name)
@@ -145,7 +159,11 @@ def _deaf(words: str) -> None: ...
 
 
 def of_array(array: Array, name: str) -> Picture:
-    """(rows, columns) or (rows, columns, channels) of 8 or 16 bits."""
+    """(rows, columns) or (rows, columns, channels) of 8 or 16 bits; what a masked array hides is not known."""
+    if isinstance(array, np.ma.MaskedArray):
+        hidden = np.ma.getmaskarray(array)
+        whole = of_array(np.asarray(array.data), name)
+        return Picture(whole.pixels, np.asarray(~hidden.reshape(*whole.pixels.shape[:2], -1).any(axis=2)))
     if array.ndim not in (2, 3) or not array.size:
         raise DataError(
             f"{name}: an array of the shape {array.shape}; a picture is (rows, columns) or (rows, columns, channels)"
@@ -170,12 +188,15 @@ def of_python(value: Any, name: str, note: Note) -> Picture:
         try:
             with open(value, "rb") as file:
                 return decoded(file.read(), os.fspath(value), note)
-        except OSError as error:
-            raise DataError(f"{os.fspath(value)}: {error.strerror}") from None
-    if isinstance(value, (bytes, bytearray, memoryview)):
+        except (OSError, ValueError) as error:
+            raise DataError(f"{os.fspath(value)!r}: {getattr(error, 'strerror', None) or error}") from None
+    if isinstance(value, BYTES):
         return decoded(bytes(value), name, note)
     if isinstance(value, np.ndarray):
         return of_array(value, name)
-    if hasattr(value, "mode") and hasattr(value, "convert"):
-        return of_image(value, name)
+    if is_image(value):
+        try:
+            return of_image(value, name)
+        except (OSError, ValueError, SyntaxError) as error:  # it is decoded only now
+            raise DataError(f"{name}: a damaged picture: {error}") from None
     raise DataError(f"{name}: expected a picture (a path, bytes, an array, an image), got {type(value).__name__}")

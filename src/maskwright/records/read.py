@@ -185,7 +185,7 @@ class _Bad:
 
     def __call__(self, message: str) -> None:
         if self.source.on_bad == "stop":
-            raise DataError(message)
+            raise DataError(f"{message}{', or' if '; ' in message else ';'} --on-bad skip")
         if self.source.report:
             self.source.report(message)
 
@@ -195,10 +195,13 @@ class _Bad:
 
 def records_of(values: Any, name: str = "input", form: Form = TEXTS) -> list[Record]:
     """What Python holds (one value or record, or many) as records, in order."""
+    return list(each_of(values, name, form))
+
+
+def each_of(values: Any, name: str = "input", form: Form = TEXTS) -> Iterator[Record]:
+    """The same, each made when its turn comes."""
     if isinstance(values, Record) or form.alone(values) or not isinstance(values, Iterable):
         values = [values]
-    out = []
     for number, value in enumerate(values):
         record = value if isinstance(value, Record) else Record(value, f"{name}[{number}]")
-        out.append(replace(record, value=form.of_python(record.value, record.source)))
-    return out
+        yield replace(record, value=form.of_python(record.value, record.source))

@@ -68,7 +68,7 @@ def jsonl(path: Path, bad: Report) -> Rows:
             try:
                 row = json.loads(text)
             except json.JSONDecodeError as error:
-                bad(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}; mend the line, or --on-bad skip")
+                bad(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}; mend the line")
                 continue
             if not isinstance(row, dict):
                 bad(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
@@ -101,7 +101,7 @@ def delimited(path: Path, separator: str, bad: Report) -> Rows:
             elif len(row) != len(header):
                 bad(
                     f"{path}:{line}: ragged row: {len(row)} fields where the header has {len(header)};"
-                    " quote separators inside a field, or --on-bad skip"
+                    " quote separators inside a field"
                 )
             else:
                 yield dict(zip(header, row, strict=True)), str(line)

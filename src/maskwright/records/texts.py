@@ -56,7 +56,7 @@ def decoded(raw: bytes, name: str, bad: Report, offset: int = 0, mark: bool = Tr
     nulls = raw.count(0)
     if nulls:
         first = offset + raw.index(0)
-        bad(f"{name}: binary, not text: {nulls} NUL bytes, the first at offset {first}; leave it out, or --on-bad skip")
+        bad(f"{name}: binary, not text: {nulls} NUL bytes, the first at offset {first}; leave it out")
         return None
     try:
         return raw[skipped:].decode("utf-8")
@@ -65,7 +65,7 @@ def decoded(raw: bytes, name: str, bad: Report, offset: int = 0, mark: bool = Tr
         wrong = len(raw[skipped:].decode("utf-8", errors="replace").split("�")) - 1
         bad(
             f"{name}: invalid UTF-8 in {wrong} places, the first at offset {at}"
-            f" (byte 0x{raw[skipped + error.start]:02x}); convert it, or --on-bad skip"
+            f" (byte 0x{raw[skipped + error.start]:02x}); convert it"
         )
         return None
 

@@ -153,11 +153,11 @@ def _spooled(source: Source, folder: Path) -> Source:
     """Standard input can be read once only: it goes to disk first."""
     if "-" not in source.paths:
         return source
+    if not source.form.literal:
+        raise DataError(f"standard input holds one value, too little to train on; name a folder of {source.form.name}")
     spool = folder / "stdin.jsonl"
     with open(spool, "w", encoding="utf-8") as file:
         for record in read(source):
-            if not isinstance(record.value, str):
-                raise DataError("standard input: one picture is too little to train on; name a folder of them")
             file.write(json.dumps({"text": record.value, "group": record.group}) + "\n")
     return Source(paths=(str(spool),), field="text", group="group", on_bad=source.on_bad, report=source.report)
 

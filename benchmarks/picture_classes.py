@@ -1,0 +1,151 @@
+"""Do labels go further with a pretrained net? Hand signs, split by signer, labels for a tenth and for all.
+
+    python benchmarks/picture_classes.py --images DIR --work DIR [--splits 10]
+
+Of each split: 10 CPU-minutes of pretraining on the training part's pictures (without labels); 2 of fine-tuning; the same net
+from scratch for 12; linear probes on frozen features, on those of a random encoder, on raw pixels, PCA and HOG. Finished
+splits are kept in WORK, and the run goes on. Differences are paired by split, with 95% intervals (Student's t).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import maskwright as mw
+from corpora import report
+from maskwright import folder
+from maskwright.modalities.base import Modality
+from maskwright.nets.masked import MaskedNet
+from maskwright.records.read import records_of
+from maskwright.tokens import join
+from pictures import Array, chosen, components, gradients, opened, parser, pretrained, probe, raw, table
+
+PRETRAIN, FINE_TUNE, SCRATCH = 10, 2, 12
+"""CPU-minutes"""
+BATCH, RATE, DECAY = 32, 1e-3, 0.05
+
+
+class Classifier(nn.Module):
+    """The mean state of a picture's patches, normed, and a linear layer."""
+
+    def __init__(self, net: MaskedNet, classes: int) -> None:
+        super().__init__()
+        self.net, self.norm = net, nn.LayerNorm(net.config.width)
+        self.out = nn.Linear(net.config.width, classes)
+
+    def forward(self, modality: Modality, pictures: Sequence[Array]) -> Tensor:
+        batch = modality.frame(join(modality.encode(records_of(list(pictures), form=modality.form)), range(len(pictures))))
+        states = self.net.states(batch, np.zeros(len(batch), dtype=bool))
+        record = torch.from_numpy(batch.record)
+        sums = states.new_zeros(len(pictures), states.shape[1]).index_add(0, record, states)
+        return self.out(self.norm(sums / torch.from_numpy(batch.lengths)[:, None]))
+
+
+def moved(picture: Array, rng: np.random.Generator) -> Array:
+    """Shifted by up to a twelfth of its side, and mirrored half of the time: the same for every net."""
+    reach = picture.shape[0] // 12
+    padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    y, x = rng.integers(0, 2 * reach + 1, 2)
+    out = padded[y : y + picture.shape[0], x : x + picture.shape[1]]
+    return np.ascontiguousarray(out[:, ::-1] if rng.random() < 0.5 else out)
+
+
+def taught(
+    net: MaskedNet, modality: Modality, pictures: list[Array], labels: Array, minutes: float, seed: int
+) -> Classifier:
+    """All weights trained by AdamW for so many CPU-minutes, the rate rising for a tenth and falling as a cosine."""
+    torch.manual_seed(seed)
+    made, rng = Classifier(copy.deepcopy(net), int(labels.max()) + 1).train(), np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(made.parameters(), RATE, weight_decay=DECAY)
+    begun, seconds = time.process_time(), 60 * minutes
+    while (share := (time.process_time() - begun) / seconds) < 1:
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * min(10 * share, (1 + math.cos(math.pi * share)) / 2)
+        at = rng.integers(0, len(pictures), BATCH)
+        loss = F.cross_entropy(made(modality, [moved(pictures[i], rng) for i in at]), torch.from_numpy(labels[at]))
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(made.parameters(), 1.0)
+        optimiser.step()
+    return made.eval()
+
+
+@torch.no_grad()
+def right(made: Classifier, modality: Modality, pictures: list[Array], labels: Array) -> float:
+    found = [made(modality, pictures[i : i + 64]).argmax(1).numpy() for i in range(0, len(pictures), 64)]
+    return float((np.concatenate(found) == labels).mean())
+
+
+def one(options: Any, rows: dict[str, list[Any]], split: int) -> dict[str, dict[str, float]]:
+    """Accuracy by share of labels and by way."""
+    kept = options.work / f"signs-{split}.json"
+    if kept.exists():
+        found: dict[str, dict[str, float]] = json.loads(kept.read_text())
+        return found
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(split)
+    signers = rng.permutation(np.unique(rows["signer"]))
+    aside = np.isin(rows["signer"], signers[: round(0.3 * len(signers))])
+    train, test = np.flatnonzero(~aside), np.flatnonzero(aside)
+    labels = np.array(rows["label"]).astype(int)
+    model = pretrained(options, f"signs-{split}", chosen(rows["image"], train), PRETRAIN)
+    torch.manual_seed(split)
+    fresh = mw.Model(folder.build(model.modality, model.net.config).eval(), model.modality, {})
+    arrays = [np.asarray(opened(p).convert("RGB")) for p in rows["image"]]
+    features = {
+        "raw": raw(rows["image"]), "hog": gradients(rows["image"]), "frozen": model.embed(arrays),
+        "random": fresh.embed(arrays),
+    }  # fmt: skip
+    out = {}
+    for name, share in (("tenth", 0.1), ("all", 1.0)):
+        few = np.concatenate(
+            [(own := rng.permutation(train[labels[train] == c]))[: round(share * len(own))] for c in range(10)]
+        )
+        found = {way: probe(x[few], labels[few], x[test], labels[test]) for way, x in features.items()}
+        inner, outer = components(features["raw"][train], features["raw"][test])
+        found["pca"] = probe(inner[np.searchsorted(train, few)], labels[few], outer, labels[test])
+        for way, net, minutes in (("fine_tuned", model.net, FINE_TUNE), ("scratch", fresh.net, SCRATCH)):
+            made = taught(net, model.modality, chosen(arrays, few), labels[few], minutes, split)
+            found[way] = right(made, model.modality, chosen(arrays, test), labels[test])
+        out[name] = found
+    kept.write_text(json.dumps(out))
+    return out
+
+
+def main() -> None:
+    asked = parser(__doc__ or "")
+    asked.add_argument("--splits", type=int, default=10)
+    asked.add_argument("--only", type=int, help="one split alone, to be kept for later")
+    options = asked.parse_args()
+    rows = table(options, "sign_digits")
+    if options.only is not None:
+        print(json.dumps(one(options, rows, options.only)))
+        return
+    found = [one(options, rows, split) for split in range(options.splits)]
+    out = []
+    for share in ("tenth", "all"):
+        ways = {way: np.array([split[share][way] for split in found]) for way in found[0][share]}
+        row: dict[str, Any] = {"labels": share, "accuracy": {w: round(float(v.mean()), 4) for w, v in ways.items()}}
+        for ours in ("fine_tuned", "frozen"):
+            for way, values in ways.items():
+                apart = ways[ours] - values
+                if way != ours and len(apart) > 1:
+                    half = stats.t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / math.sqrt(len(apart))
+                    row[f"{ours} - {way}"] = [round(float(apart.mean() + sign * half), 4) for sign in (0, -1, 1)]
+        out.append(row)
+    report(f"sign_digits by signer, {len(found)} splits: labels for a tenth and for all", out)
+
+
+if __name__ == "__main__":
+    main()
