@@ -20,7 +20,7 @@ from maskwright.errors import DataError, QueryError, RecipeError
 from maskwright.records import pictures
 
 TINY = ("net.width=32", "net.layers=2", "net.heads=2", "net.ff=48", "train.batch_tokens=512", "train.look_tokens=1000",
-        "calibration.slots=40")  # fmt: skip
+        "calibration.slots=400", "train.held_out=0.2")  # fmt: skip
 
 
 def wave(seed: int) -> np.ndarray[Any, Any]:
@@ -166,7 +166,10 @@ def test_what_makes_no_sense_is_said(
     with pytest.raises(RecipeError, match=r"image\.patch"):
         mw.train(photos, out=tmp_path / "m", steps=1, settings=["image.patch=0"])
     done = run("fill", trained, "no-such.png")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "maskwright: no-such.png: no such file or folder")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "maskwright: no-such.png: no such file or folder (this model takes pictures)",
+    )
     done = run("fill", trained, photos / "0" / "0.png", "--out", tmp_path / "x.jsonl")
     assert done.returncode == 2
     (tmp_path / "empty").mkdir()
@@ -240,7 +243,8 @@ def test_strips_heat_and_a_folder_of_filled_pictures(
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in (tmp_path / "mended").iterdir()) == ["1.png", "2.png"]
     rows, columns = wave(1).shape[:2]
-    assert Image.open(tmp_path / "strips" / "1.png").size == (3 * columns + 2 * 4, rows)
+    with Image.open(tmp_path / "strips" / "1.png") as strip:
+        assert strip.size == (3 * columns + 2 * 4, rows)
     done = run("fill", trained, tmp_path / "torn" / "1.png", "--draws", 2, "--out", tmp_path / "drawn")
     assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["1-1.png", "1-2.png"]
     for more in (["--draws", 2], []):
@@ -250,7 +254,8 @@ def test_strips_heat_and_a_folder_of_filled_pictures(
         assert not (tmp_path / "one.png").exists()
     done = run("score", trained, photos / "0" / "0.png", "--show", tmp_path / "heat.png", "--json")
     assert done.returncode == 0, done.stderr
-    seen = np.asarray(Image.open(tmp_path / "heat.png"))
+    with Image.open(tmp_path / "heat.png") as heat:
+        seen = np.asarray(heat)
     assert seen.shape == (wave(0).shape[0], 2 * wave(0).shape[1] + 4, 3)
     assert (seen == 255).all(axis=2).any()
 
@@ -273,7 +278,7 @@ def test_alarms_are_as_rare_as_promised(trained: Path, photos: Path, model: mw.M
 def test_a_vit_mae_is_trained_goes_on_and_opens_elsewhere(photos: Path, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     small = ("net.width=32", "net.layers=2", "net.heads=2", "train.batch_tokens=512", "train.look_tokens=1000",
-             "calibration.slots=40")  # fmt: skip
+             "calibration.slots=400", "train.held_out=0.2")  # fmt: skip
     first = mw.train(
         photos, out=tmp_path / "a", steps=20, settings=[*small, "image.family=vit_mae", "image.side=32", "net.ff=64"]
     )

@@ -110,7 +110,7 @@ def test_more_time_and_faster_machines_never_buy_a_smaller_net(text: Modality) -
         widths = [choice.net.width for choice in found]
         assert widths == sorted(widths)
         assert all(later.loss <= CLOSE * earlier.loss for earlier, later in pairwise(found))
-        assert all(schedule(Length(1.0), choice, TrainConfig()).look_every >= 1 for choice in found)
+        assert all(schedule(Length(steps=40), choice, TrainConfig()).look_every == 3 for choice in found)
     for budget in budgets:
         slow, laptop, fast = (chosen(text, Length(float(budget)), speed) for speed in (SLOW, LAPTOP, FAST))
         assert slow.net.width <= laptop.net.width <= fast.net.width

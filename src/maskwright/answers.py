@@ -97,10 +97,10 @@ class Files:
     def add(self, rows: Sequence[Row]) -> None:
         for row in rows:
             values = [c[self.column] for c in row.get("completions") or [row]]
+            name = self._fresh(row["source"])
             for number, value in enumerate(values, 1):
                 if self.several:
-                    name = self._fresh(row["source"]) + (f"-{number}" if len(values) > 1 else "") + self.ending
-                    (self.path / name).write_bytes(value)
+                    (self.path / f"{name}{f'-{number}' if len(values) > 1 else ''}{self.ending}").write_bytes(value)
                 elif self.path.exists() or len(values) > 1:
                     raise RunError(f"several {self.column}s don't go into one file; name a folder, or a .parquet file")
                 else:

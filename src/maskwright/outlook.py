@@ -19,6 +19,7 @@ from maskwright import modalities, rundir, sizing
 from maskwright.asked import Paths, asked, on_this_machine
 from maskwright.errors import RecipeError
 from maskwright.nets import machine
+from maskwright.process import tiny_is_zero
 from maskwright.records.split import split
 from maskwright.training import scaling
 from maskwright.training.costs import Speed
@@ -67,7 +68,7 @@ def plan(
         report(words)
     place, dtype = machine.device(config.device), getattr(torch, config.dtype)
     torch.set_num_threads(config.threads)
-    with rundir.kernels(config), tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
+    with tiny_is_zero(), rundir.kernels(config), tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
         found = sample(replace(recipe.data.source(report), form=cutter.form), cutter, Path(folder), SAMPLE_BYTES)
         parts = split(found.shards, config.held_out)
         held = held_out(cutter, found.shards, parts.train, parts.held["look"], sizing.REACH[-1], LOOK_TOKENS, config.seed)

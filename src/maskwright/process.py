@@ -1,4 +1,4 @@
-"""What a run asks of the process that it lives in: to be stopped politely, and to keep its memory.
+"""What a run asks of the process that it lives in: to be stopped politely, to keep its memory, to round to zero.
 
 In: signals. Out: a flag that the loop looks at between two steps, or `Interrupted` where there is nothing to save first.
 """
@@ -10,6 +10,8 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import torch
 
 from maskwright.errors import Interrupted
 
@@ -50,6 +52,18 @@ def stoppable() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def tiny_is_zero() -> Iterator[None]:
+    """Numbers below 1e-38 count as zero. Chips compute them in a slow way, Intel's up to a hundred times slower, and a net
+    that is sure of itself makes many (LOG.md). It holds for threads that torch starts from here on; afterwards all is as
+    usual."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def keep_memory() -> None:

@@ -27,7 +27,7 @@ from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
 from maskwright.model import Model, load
 from maskwright.nets import machine
-from maskwright.process import Stop, keep_memory, stoppable
+from maskwright.process import Stop, keep_memory, stoppable, tiny_is_zero
 from maskwright.recipe import Recipe
 from maskwright.records.split import Split, split
 from maskwright.tokens import Tokens
@@ -131,7 +131,7 @@ class _Run:
 
     def go(self, resume: bool) -> Model:
         rundir.opened(self.out, self.recipe, resume)
-        with locked(self.out), stoppable() as stop:
+        with locked(self.out), stoppable() as stop, tiny_is_zero():
             clear_leftovers(self.out)
             if resume and rundir.finished(self.out):
                 self._clear()
@@ -167,7 +167,7 @@ class _Run:
         said = self.processes.agree(None)
         if said:
             self.recipe = Recipe.read(self.out / rundir.RECIPE)
-            with stoppable() as stop, rundir.kernels(self.recipe.train):
+            with stoppable() as stop, tiny_is_zero(), rundir.kernels(self.recipe.train):
                 modality, prepared = self._prepare(begun=True)
                 parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
                 found = checkpoint.latest(self.checkpoints) if said["resumed"] else None
@@ -342,9 +342,9 @@ class _Run:
         return apart(batch_of(modality, prepared.shards, pieces[np.sort(chosen)], frame=False))
 
     def _whole(self, modality: Modality, prepared: Prepared, parts: Split) -> list[tuple[Tokens, int]]:
-        """Whole held-out records and their keys, in an order of chance."""
+        """Whole records that were held out and chose no weights, and their keys, in an order of chance."""
         shards, rng = prepared.shards, np.random.default_rng((self.recipe.train.seed, 4))
-        records = rng.permutation(parts.held["level"])
+        records = rng.permutation(np.union1d(parts.held["fit"], parts.held["level"]))
         records = records[: np.searchsorted(np.cumsum(shards.lengths[records]), WHOLE_TOKENS, side="right")]
         shapes = shards.shapes[records]
         pieces = Pieces(records, np.zeros_like(shapes), shapes)

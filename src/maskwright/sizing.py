@@ -178,7 +178,8 @@ def schedule(length: Length, choice: Choice, config: TrainConfig) -> TrainConfig
     given = length.counted(config.batch_tokens)
     count = given or max(int(choice.tokens / config.batch_tokens), 1)
     end, fall = (given, max(1, round(given * (1 - DECAY_SHARE)))) if given else (OPEN, OPEN)
-    return replace(config, steps=end, decay_from=fall, warmup=min(max(count // 40, 5), 200), look_every=max(count // 12, 1))
+    looks = max(count // 12, 1) if given else 0
+    return replace(config, steps=end, decay_from=fall, warmup=min(max(count // 40, 5), 200), look_every=looks)
 
 
 def look_tokens(length: Length) -> int:

@@ -41,12 +41,13 @@ class Terms:
             pixels = pixels.astype(np.uint16) * 257
         pixels = _coloured(pixels, self.channels)
         if self.side and pixels.shape[:2] != (self.side, self.side):
+            dtype = pixels.dtype
             if known.all():
                 known = np.ones((self.side, self.side), dtype=bool)
             else:  # whatever a blank has touched is blank
                 pixels = np.where(known[..., None], pixels, _mean(pixels, known))
                 known = resized(known[..., None].astype(np.float32), self.side, self.side)[..., 0] > 0.99
-            pixels = _levels(resized(pixels.astype(np.float32), self.side, self.side), pixels.dtype)
+            pixels = _levels(resized(pixels.astype(np.float32), self.side, self.side), dtype)
         return pixels, known
 
     def returned(self, picture: Picture, made: Array) -> Picture:

@@ -106,9 +106,10 @@ class Speed:
 
     @classmethod
     def of(cls, seconds: float, work: Work, matrix_rate: float) -> Speed:
-        """From the seconds a token that a step of this work took."""
-        rest = seconds - cls(matrix_rate, 0.0).seconds(work)
-        return cls(matrix_rate, max(rest, 0.0) / work.passes)
+        """From the seconds a token that a step of this work took. A chip that did it sooner than its rate allows was busy
+        when that was measured: it is at least as fast as the step."""
+        least = cls(matrix_rate, 0.0).seconds(work)
+        return cls(matrix_rate * max(least / seconds, 1.0), max(seconds - least, 0.0) / work.passes)
 
     def seconds(self, work: Work) -> float:
         """A token."""

@@ -31,6 +31,8 @@ from maskwright.training.processes import Processes, whole
 from maskwright.training.schedule import TrainConfig, rate
 
 SAVE_SHARE, LINE_EVERY = 0.02, 5.0
+LOOKS, FALLING_LOOKS = 12, 4
+"""at held-out data in a run with a clock, and of them while the learning rate falls"""
 
 
 @dataclass
@@ -48,7 +50,9 @@ class Pace:
         left = self.begun + self.seconds - time.monotonic()
         if left > self.decay_share * self.seconds:
             return None
-        return replace(config, decay_from=step, steps=step + max(1, int(left / seconds_a_step)))
+        steps = max(1, int(left / seconds_a_step))
+        every = config.look_every or max(steps // FALLING_LOOKS, 1)
+        return replace(config, decay_from=step, steps=step + steps, look_every=every)
 
 
 @dataclass
@@ -74,6 +78,8 @@ class Word:
     """What is decided between two steps."""
 
     stop: bool
+    look: bool
+    """at held-out data"""
     due: bool
     """a checkpoint is"""
     settled: dict[str, Any] | None
@@ -106,7 +112,7 @@ class Loop:
         self.recent: list[float] = []
         self.begun = time.monotonic()
         """of this process: what went before is in `state.elapsed`"""
-        self._saved = self._spoke = self.begun
+        self._saved = self._spoke = self._looked = self.begun
         self._saving = 0.0
         self._first = 0
 
@@ -116,9 +122,10 @@ class Loop:
         try:
             while self.state.step < self.config.steps:
                 self._step(ahead)
-                if self.state.step % self.config.look_every == 0 or self.state.step == self.config.steps:
+                word = Word(**self.processes.agree(vars(self._word())))
+                if word.look:
                     self._look()
-                self._heed(Word(**self.processes.agree(vars(self._word()))))
+                self._heed(word)
         finally:
             ahead.close()
         return self.state
@@ -158,6 +165,7 @@ class Loop:
         seen = self.processes.agree(self.held.look(self.net))
         state.last = seen
         self._say(self.recent[-1], held_out=seen)
+        self._looked = time.monotonic()
         if seen["nats"] < state.best:
             state.best, state.best_step = seen["nats"], state.step
             self.hooks.keep(seen, state.step)
@@ -165,12 +173,16 @@ class Loop:
     def _word(self) -> Word:
         """What the clock and the user say, which one process answers for."""
         now, done = time.monotonic(), self.state.step - self._first
+        every = self.config.look_every
+        rest = self.pace.seconds / LOOKS if self.pace else math.inf
+        look = self.state.step % every == 0 if every else now - self._looked > rest
+        last = self.state.step == self.config.steps
         due = now - self._saved >= max(self.config.save_every, self._saving / SAVE_SHARE)
         config = None
         if self.pace and not self.state.settled and done >= 3:
             a_step = (now - self._started) / done  # looks and saves included
             config = self.pace.settle(self.config, self.state.step, a_step)
-        return Word(self.hooks.stopped(), due or self.state.step == self.config.steps, vars(config) if config else None)
+        return Word(self.hooks.stopped(), look or last, due or last, vars(config) if config else None)
 
     def _heed(self, word: Word) -> None:
         if word.settled:

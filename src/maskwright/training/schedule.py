@@ -34,7 +34,7 @@ class TrainConfig:
     kernels: str = "auto"
     """native: the kernels of `nets/native`; torch: its own operations; auto: native where they can be built"""
     look_every: int = 100
-    """steps between held-out looks"""
+    """steps between held-out looks; 0: as the clock has it, in a run with a budget"""
     look_tokens: int = 60_000
     held_out: float = 0.05
     """share of the tokens that is held out"""
@@ -44,8 +44,8 @@ class TrainConfig:
     """leave them in the folder when the run is done"""
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch_tokens, self.look_every, self.look_tokens) < 1 or self.lr <= 0:
-            raise RecipeError("train.steps, batch_tokens, look_every, look_tokens and lr must be above 0")
+        if min(self.steps, self.batch_tokens, self.look_tokens) < 1 or self.lr <= 0 or self.look_every < 0:
+            raise RecipeError("train.steps, batch_tokens, look_tokens and lr must be above 0, train.look_every at least 0")
         if self.dtype not in ("auto", "float32", "bfloat16"):
             raise RecipeError(f"train.dtype = {self.dtype!r}: choose auto, float32 or bfloat16")
         if self.kernels not in ("auto", "native", "torch"):
