@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -55,8 +57,9 @@ def pretrained(
     options: argparse.Namespace, name: str, pictures: Sequence[bytes], minutes: float, *settings: str
 ) -> mw.Model:
     """A model of these pictures, trained by the command on one thread unless it is there."""
-    out, data = options.work / name, options.work / f"{name}.parquet"
-    if not (out / "maskwright.json").exists():
+    out, data = options.work / f"{name}-{minutes:g}m", options.work / f"{name}.parquet"
+    if not (out / "maskwright.json").exists() or not json.loads((out / "maskwright.json").read_text())["finished"]:
+        shutil.rmtree(out, ignore_errors=True)
         pq.write_table(pa.table({"image": pictures}), data)
         command = [sys.executable, "-m", "maskwright", "train", data, "--out", out, "--budget", f"{minutes * 60:.0f}s"]
         command += [word for setting in ("train.threads=1", *settings) for word in ("--set", setting)]

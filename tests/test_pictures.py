@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,13 +119,19 @@ def test_company_and_windows_change_nothing(model: mw.Model) -> None:
     np.testing.assert_allclose(model.embed(large), model.embed([wave(3), large])[1], atol=1e-5)
 
 
-def test_a_run_is_the_same_when_repeated_and_resumed(photos: Path, tmp_path: Path) -> None:
-    weights = []
-    for name in ("a", "b"):
-        mw.train(photos, out=tmp_path / name, steps=12, settings=TINY)
-        weights.append((tmp_path / name / "model.safetensors").read_bytes())
-    assert weights[0] == weights[1]
-    assert mw.train(out=tmp_path / "a", resume=True).about["finished"]
+def test_a_run_that_was_killed_ends_in_the_same_bytes(photos: Path, tmp_path: Path) -> None:
+    settings = [*TINY, "train.save_every=0"]
+    mw.train(photos, out=tmp_path / "whole", steps=60, settings=settings)
+    command = [sys.executable, "-m", "maskwright", "train", photos, "--out", tmp_path / "killed", "--steps", "60"]
+    command += [word for setting in settings for word in ("--set", setting)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list((tmp_path / "killed" / "checkpoints").glob("step-*.safetensors")):
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL  # in the middle of its steps
+    assert mw.train(out=tmp_path / "killed", resume=True).about["finished"]
+    ended, whole = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("killed", "whole"))
+    assert ended == whole
 
 
 def test_the_same_in_a_shell(
@@ -245,6 +254,10 @@ def test_strips_heat_and_a_folder_of_filled_pictures(
     rows, columns = wave(1).shape[:2]
     with Image.open(tmp_path / "strips" / "1.png") as strip:
         assert strip.size == (3 * columns + 2 * 4, rows)
+    (tmp_path / "torn" / "more").mkdir()
+    Image.fromarray(holed(wave(3))).save(tmp_path / "torn" / "more" / "1.png")
+    assert run("fill", trained, tmp_path / "torn", "--out", tmp_path / "all").returncode == 0
+    assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["1.png", "2.png", "more-1.png"]
     done = run("fill", trained, tmp_path / "torn" / "1.png", "--draws", 2, "--out", tmp_path / "drawn")
     assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["1-1.png", "1-2.png"]
     for more in (["--draws", 2], []):
@@ -292,8 +305,26 @@ def test_a_vit_mae_is_trained_goes_on_and_opens_elsewhere(photos: Path, tmp_path
         mw.train(photos, out=tmp_path / "c", init=tmp_path / "a", steps=4, settings=["image.patch=8"])
 
 
+def test_another_librarys_colours_go_on(photos: Path, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTMAEConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8,
+        decoder_hidden_size=16, decoder_num_hidden_layers=1, decoder_num_attention_heads=1, decoder_intermediate_size=32,
+    )  # fmt: skip
+    transformers.ViTMAEForPreTraining(config).save_pretrained(tmp_path / "theirs")
+    normal = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3]}
+    (tmp_path / "theirs" / "preprocessor_config.json").write_text(json.dumps(normal))
+    mw.train(photos, out=tmp_path / "ours", init=tmp_path / "theirs", steps=2, settings=["calibration.slots=40"])
+    said = json.loads((tmp_path / "ours" / "preprocessor_config.json").read_text())
+    assert {name: said[name] for name in normal} == normal
+    with pytest.raises(RecipeError, match=r"net\.length: the checkpoint reads squares of 17 tokens"):
+        mw.train(photos, out=tmp_path / "short", init=tmp_path / "theirs", steps=2, settings=["net.length=8"])
+    scores = mw.load(tmp_path / "ours").score(wave(3))
+    assert max(place[2] for place in scores.offsets) == wave(3).shape[1]  # places are those of the picture, not the square
+
+
 def test_going_on_from_pictures_keeps_what_was_learned(photos: Path, trained: Path, model: mw.Model, tmp_path: Path) -> None:
-    settings = ["train.batch_tokens=512", "train.look_tokens=1000", "calibration.slots=40", "train.lr=1e-8"]
+    settings = ["train.held_out=0.2", "train.look_tokens=1000", "calibration.slots=40", "train.lr=1e-8"]
     on = mw.train(photos, out=tmp_path / "on", init=trained, steps=2, settings=settings)
     assert on.about["held_out"]["nats"] == pytest.approx(model.about["held_out"]["nats"], rel=0.05)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,14 +91,14 @@ class Files:
 
     def __init__(self, path: Path, column: str, ending: str, several: bool) -> None:
         self.path, self.column, self.ending, self.several = path, column, ending, several
-        self.names: dict[str, int] = {}
         if several:
+            shutil.rmtree(path, ignore_errors=True)  # of a command that was killed
             path.mkdir()
 
     def add(self, rows: Sequence[Row]) -> None:
         for row in rows:
             values = [c[self.column] for c in row.get("completions") or [row]]
-            name = self._fresh(row["source"])
+            name = self._fresh(row["source"], f"-1{self.ending}" if len(values) > 1 else self.ending)
             for number, value in enumerate(values, 1):
                 if self.several:
                     (self.path / f"{name}{f'-{number}' if len(values) > 1 else ''}{self.ending}").write_bytes(value)
@@ -106,12 +107,18 @@ class Files:
                 else:
                     self.path.write_bytes(value)
 
-    def _fresh(self, source: str) -> str:
-        """A file's name without its ending, and with the row of a table; counted where two have the same."""
-        file, _, row = source.rpartition(":") if ":" in Path(source).name else (source, "", "")
-        name = Path(file).stem + (f"-{row}" if row else "")
-        count = self.names[name] = self.names.get(name, 0) + 1
-        return name if count == 1 else f"{name}~{count}"
+    def _fresh(self, source: str, ending: str) -> str:
+        """A file's name without its ending, and with the row of a table; where that is taken with its folder before it, or a
+        number behind."""
+        if not self.several:
+            return ""
+        found = re.fullmatch(r"(.*?)(?::(\d[\d\[\]]*))?", source, re.S)
+        file, row = Path(found[1] if found else source), found[2] if found else None
+        name = file.stem + (f"-{row}" if row else "")
+        for tried in (name, f"{file.parent.name}-{name}", *(f"{name}~{count}" for count in range(2, 1_000_000))):
+            if not (self.path / (tried + ending)).exists():
+                return tried
+        raise RunError(f"{self.path}: too many files of the name {name}")
 
     def close(self) -> None: ...
 

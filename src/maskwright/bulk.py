@@ -53,6 +53,8 @@ def bulk(
     from maskwright.show import arrow_schema
 
     skipped = Skipped()
+    if look and not form.ending:
+        raise QueryError(f"--show is for pictures; {form.name} is printed, or written with --out")
     records, alone = _records(text, form, *reading, skipped)
     if form.ending and form.ending in (Path(out or "").suffix, Path(look.path if look else "").suffix):
         records = _only(records, form)

@@ -48,7 +48,9 @@ def text(about: dict[str, Any], modality: Modality, net: NetConfig) -> str:
         "",
         f"- Modality: {modality.name}. Width {net.width}, {net.layers} layers, reads {net.length} tokens at once.",
         f"- Weights of step {trained['step']:,} of {trained['steps']:,}; the data was seen {trained['epochs']} times.",
-        f"- Calibration: temperature {calibration['slot']} for one slot, {calibration['joint']} for whole completions."
+        f"- Calibration: temperature {calibration['slot']} for one slot"
+        + f", {calibration['joint']} for whole completions" * modality.exact
+        + f"; {len(calibration['strangeness'])} held-out records say what is odd."
         if calibration
         else "- Not calibrated yet: the run that writes this folder goes on.",
         *(

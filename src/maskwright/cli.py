@@ -167,9 +167,11 @@ def fill(
     if form.ending and draws and draws > 1 and form.ending in (out or "")[-len(form.ending) :]:
         raise RunError(f"--out {out}: {draws} draws don't go into one {form.ending} file; name a folder, or a .parquet file")
 
+    hidden = None if mask is None else form.mask(mask)
+
     def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
         found = loaded.fill(
-            list(records), top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage, mask=mask
+            list(records), top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage, mask=hidden
         )
         rows = []
         for record, filling in zip(records, found, strict=True):
@@ -186,7 +188,7 @@ def fill(
         return rows
 
     def strip(record: Record, row: dict[str, Any]) -> bytes:
-        value = record.value if mask is None else form.masked(record.value, mask, record.source)
+        value = record.value if hidden is None else form.masked(record.value, hidden, record.source)
         return form.strip(value, [c[form.column] for c in row.get("completions") or [row]])
 
     answer([])  # an option that makes no sense is told once, not for every record

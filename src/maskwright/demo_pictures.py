@@ -40,19 +40,22 @@ def demo(watch: Watcher) -> list[Callable[[], None]]:
         own += [(number, part) for part in _parts(photo[:, :edge], STEP)]
         unseen += [(number, part) for part in _parts(photo[:, edge:], SIDE)]
     home = Path(tempfile.mkdtemp(prefix="maskwright-demo-"))
-    (home / "pictures").mkdir()
-    for count, (number, part) in enumerate(own):
-        (home / "pictures" / f"{number}-{count:03}.png").write_bytes(encoded(Picture(part)))
-    model = maskwright.train(str(home / "pictures"), out=str(home / "model"), budget=BUDGET, watch=watch)
+    for folder, parts in (("pictures", own), ("unseen", unseen)):
+        (home / folder).mkdir()
+        for count, (number, part) in enumerate(parts):
+            (home / folder / f"{number}-{count:03}.png").write_bytes(encoded(Picture(part)))
+    data, aside = str(home / "pictures"), str(home / "unseen")
+    model = maskwright.train(data, out=str(home / "model"), budget=BUDGET, held_out=aside, watch=watch)
     return [lambda: _show(model, own, unseen, home)]
 
 
 def _photographs() -> list[Array]:
     try:
         from sklearn.datasets import load_sample_images
+
+        return list(load_sample_images().images)
     except ImportError:
         raise DataError("the demo shows photographs that scikit-learn carries: pip install scikit-learn pillow") from None
-    return list(load_sample_images().images)
 
 
 def _parts(photo: Array, step: int) -> list[Array]:

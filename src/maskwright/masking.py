@@ -20,6 +20,8 @@ from maskwright.tokens import Array, Batch, Mask
 
 KINDS = ("random", "unit", "box")
 SCHEDULES = ("fixed", "falling", "uniform")
+FALLEN = 0.2
+"""of the way from the first rate to the last, on average over a run"""
 LONGEST_SIDE = 10
 """of a box, as in SpanBERT"""
 
@@ -36,6 +38,12 @@ class MaskConfig:
     rate_end: float = 0.25
     box_mean: float = 3.0
     """mean side of a box, in positions; geometric (SpanBERT, Joshi et al., 2020, section 3.1)"""
+
+    @property
+    def mean(self) -> float:
+        """The share that is hidden over a run, about: the decay is its last third or so."""
+        falling = self.rate - (self.rate - self.rate_end) * FALLEN
+        return {"fixed": self.rate, "falling": falling, "uniform": (self.rate + self.rate_end) / 2}[self.schedule]
 
     def __post_init__(self) -> None:
         for name, value, choices in (("kind", self.kind, KINDS), ("schedule", self.schedule, SCHEDULES)):

@@ -114,8 +114,8 @@ class Model:
         options = _Options(top_k, n, draws, seed, targets, coverage)
         records = self._records(query, "query")
         if mask is not None:
-            form = self.modality.form
-            records = (replace(r, value=form.masked(r.value, mask, r.source)) for r in records)
+            form, hidden = self.modality.form, self.modality.form.mask(mask)
+            records = (replace(r, value=form.masked(r.value, hidden, r.source)) for r in records)
         groups = self._groups(records)
         asked = beside(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
         fill = self._fill if self.modality.exact else self._infill

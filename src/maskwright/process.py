@@ -57,8 +57,8 @@ def stoppable() -> Iterator[Stop]:
 @contextmanager
 def tiny_is_zero() -> Iterator[None]:
     """Numbers below 1e-38 count as zero. Chips compute them in a slow way, Intel's up to a hundred times slower, and a net
-    that is sure of itself makes many (LOG.md). It holds for threads that torch starts from here on; afterwards all is as
-    usual."""
+    that is sure of itself makes many (LOG.md). It holds in this thread, and in those that torch starts
+    for it from here on."""
     torch.set_flush_denormal(True)
     try:
         yield

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from maskwright.errors import RecipeError, nearest
 from maskwright.files import write_whole
@@ -150,10 +150,13 @@ def _parsed(key: str, value: str, kind: type) -> Any:
             return int(number)
         if kind is bool:
             return {"true": True, "false": False}[value.lower()]
+        if get_origin(kind) is tuple:
+            return tuple(float(part) for part in value.split(",") if part)
         made = kind(value)
         if kind is float and not math.isfinite(made):
             raise ValueError
         return made
     except (ValueError, OverflowError, KeyError):
-        what = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "text")
+        names = {int: "a whole number", float: "a number", bool: "true or false"}
+        what = "numbers with commas between them" if get_origin(kind) is tuple else names.get(kind, "text")
         raise RecipeError(f"--set {key}={value}: {key} is {what}") from None

@@ -100,6 +100,10 @@ def reach(length: Length, records: Array, modality: Modality) -> int:
 def nets(given: Mapping[str, Any], reach: int, modality: Modality, there: NetConfig | None = None) -> list[NetConfig]:
     """What may be chosen from, smallest first: a shape for each width, with what the modality wants and those keys put in
     that were given; or the shape of a checkpoint that is gone on from."""
+    if there and there.grid:  # its places are those of a whole square
+        if given.get("net.length", there.length) != there.length:
+            raise RecipeError(f"net.length: the checkpoint reads squares of {there.length} tokens; leave it out")
+        return [there]
     if there:
         return [replace(there, length=given.get("net.length", min(reach, there.length)))]
     own = {key.removeprefix("net."): value for key, value in given.items() if key.startswith("net.")}

@@ -71,15 +71,24 @@ def test_gradients_match_finite_differences() -> None:
     assert torch.autograd.gradcheck(nats, (mean, scale, following, swaying), atol=1e-3, rtol=1e-2, eps=1e-4)
 
 
-def test_what_is_told_of_a_patch_moves_the_rest_as_a_normal_distribution_does() -> None:
+@pytest.mark.parametrize("told_at", [[0, 1], [1, 3], [2]])
+def test_what_is_told_of_a_patch_moves_the_rest_as_a_normal_distribution_does(told_at: list[int]) -> None:
     made = levels(4, 256, positions=2, seed=5)
-    pixels, known = np.array([[200, 10, 0, 0]]), np.array([[True, True, False, False]])
+    pixels, known = np.array([[200, 10, 90, 140]]), np.zeros((1, 4), dtype=bool)
+    known[0, told_at] = True
+    rest = [i for i in range(4) if i not in told_at]
     told = made.given([1], pixels, known)
     assert torch.equal(told.mean[0], made.mean[0])
     steps = torch.linalg.inv(torch.eye(4) - made.chain.mean)  # values are sums of what is new in each
     covariance = steps @ torch.diag((2 * made.log_scale[1]).exp()) @ steps.T
-    apart = torch.from_numpy(pixels[0, :2]) / 127.5 - 1 - made.mean[1, :2]
-    want = made.mean[1, 2:] + covariance[2:, :2] @ torch.linalg.solve(covariance[:2, :2], apart.float())
-    torch.testing.assert_close(told.mean[1, 2:], want, atol=1e-3, rtol=1e-3)
+    apart = torch.from_numpy(pixels[0, told_at]).float() / 127.5 - 1 - made.mean[1, told_at]
+    inner, across = covariance[told_at][:, told_at], covariance[rest][:, told_at]
+    want = made.mean[1, rest] + across @ torch.linalg.solve(inner, apart)
+    torch.testing.assert_close(told.mean[1, rest], want, atol=1e-3, rtol=1e-3)
     drawn = told.take([1] * 50).sample(np.random.default_rng(0))["pixels"]
-    assert ((drawn[:, :2] - torch.from_numpy(pixels[0, :2])).abs() <= 2).float().mean() > 0.95
+    assert (drawn[:, told_at] == torch.from_numpy(pixels[0, told_at])).all()
+    assert len(torch.unique(drawn[:, rest])) > 1
+    other = drawn.clone()
+    other[:, told_at] = 0  # what was told costs nothing, and nothing follows what stands there instead
+    alike = [told.take([1] * 50).nll({"pixels": p}) for p in (drawn, other)]
+    torch.testing.assert_close(*alike)

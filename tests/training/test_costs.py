@@ -15,7 +15,7 @@ from maskwright.records.pictures import Picture
 from maskwright.records.read import Record
 from maskwright.sizing import nets
 from maskwright.training import scaling
-from maskwright.training.costs import TARGETS, Speed, Work
+from maskwright.training.costs import Speed, Work
 
 RECORDS = np.array([5, 60, 700, 30])
 
@@ -48,8 +48,9 @@ def test_a_decoder_reads_all_tokens_and_the_encoder_what_is_shown() -> None:
     found = Work.of(picture, net, 2048, RECORDS)
     assert made.decoder is not None
     assert found.parameters == sum(p.numel() for p in made.parameters())
-    whole = 6 * (found.matrices + TARGETS * found.around)
-    assert whole > found.flops > whole - 6 * found.sides[0] * 0.5
+    whole = 6 * (found.matrices + found.hidden * found.around)
+    assert found.hidden == 0.5
+    assert found.flops == pytest.approx(whole - 6 * found.sides[0] / 2)
 
 
 def test_a_token_reads_its_piece_or_its_window(text: Modality) -> None:

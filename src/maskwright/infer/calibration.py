@@ -74,7 +74,8 @@ class Calibration:
         rank = int(np.ceil((n + 1) * (1 - false_alarms)))
         if rank > n:
             raise QueryError(
-                f"false alarms of {false_alarms} can't be promised: calibration had {n} held-out records only; train on more"
+                f"false alarms of {false_alarms} can't be promised: calibration had time or data for {n} held-out records"
+                " only; train on more records, longer, or with more held out (--set train.held_out=0.2)"
             )
         return self.strangeness[rank - 1]
 
@@ -129,9 +130,12 @@ def fit(
 
 
 def strangeness(reader: Reader, records: Sequence[tuple[Tokens, int]], most: int) -> list[float]:
-    """Nats a token of records of some `most` tokens in all, ascending."""
-    ends = np.cumsum([len(tokens) for tokens, _ in records])
-    chosen = [r for r, end in zip(records, ends, strict=True) if end <= most and r[0].present.any()][:MOST_RECORDS]
+    """Nats a token of records of `most` tokens in all, ascending; a record that no longer fits is passed over."""
+    chosen: list[tuple[Tokens, int]] = []
+    for tokens, key in records:
+        if len(tokens) <= most and tokens.present.any() and len(chosen) < MOST_RECORDS:
+            chosen.append((tokens, key))
+            most -= len(tokens)
     nats = score(reader, [tokens for tokens, _ in chosen], [key for _, key in chosen], PASSES)
     return sorted(round(float(n.sum() / t.present.sum()), 5) for n, (t, _) in zip(nats, chosen, strict=True))
 
@@ -148,7 +152,7 @@ def affordable(reader: Reader, records: Sequence[Tokens], seconds: float) -> int
         begun = time.perf_counter()
         slot_nats(reader, probe, 1.0)
         took = min(took, time.perf_counter() - begun)
-    a_slot = took / len(probe) * (SINGLE_COST + SPAN_COST * span / single)
+    a_slot = took / len(probe) * (SINGLE_COST + (SPAN_COST * span / single if reader.modality.exact else 0.0))
     return int(min(max(seconds / a_slot, FEWEST), MOST))
 
 

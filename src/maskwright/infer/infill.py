@@ -135,7 +135,9 @@ def _read(
             turns.append(((q, window, queries[q].turns[window]), len(surest[-1])))
         part = whole.take(np.concatenate([a + own for a, own in zip(rows, surest, strict=False)]))
         values = take(part, turns)
-        nats = part.nll(values).double().cpu().numpy()
+        stood = [queries[due[m][0]].tokens.take(due[m][2][own]).values for m, own in zip(members, surest, strict=True)]
+        besides = {n: np.concatenate([v[n] for v in stood]) for n in stood[0] if n not in values}
+        nats = part.nll(besides | values).double().cpu().numpy()
         arrays = {n: v.cpu().numpy() for n, v in values.items()}
         ends = np.cumsum([0] + [len(own) for own in surest])
         return [

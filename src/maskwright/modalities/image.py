@@ -56,6 +56,9 @@ class ImageConfig:
     """vit_mae: a net that transformers' ViTMAEForPreTraining and ViTModel open; empty: ours, which learns more"""
     side: int = 0
     """every picture is brought to a square of so many pixels; 0: each keeps its size"""
+    mean: tuple[float, ...] = ()
+    """of a channel, from 0 to 1, and below its deviation: by these a ViT-MAE has its pixels normalised; empty: one half"""
+    deviation: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.patch <= 32 or self.channels < 0 or self.bits not in (0, 8, 16) or self.side < 0:
@@ -64,6 +67,10 @@ class ImageConfig:
             )
         if self.family not in FAMILIES:
             raise RecipeError(f"image.family {self.family!r}: vit_mae is the only one; leave it out for ours")
+        if self.family and self.bits == 16:
+            raise RecipeError("image.bits 16 is not for image.family vit_mae, whose pictures have 8; leave one of them out")
+        if min(self.deviation, default=1.0) <= 0:
+            raise RecipeError("image.deviation must be above 0 for every channel")
         if self.family and self.square % self.patch:
             raise RecipeError(f"image.side {self.square} must be a whole number of patches (image.patch = {self.patch})")
 
@@ -91,8 +98,6 @@ class Image:
     def __init__(self) -> None:
         self.config = ImageConfig()
         self.channels, self.bits = 0, 0
-        self.normal: dict[str, list[float]] = {}
-        """mean and deviation by which another library's net has its pixels normalised"""
 
     def configure(self, config: ImageConfig) -> None:
         self.config = config
@@ -102,7 +107,7 @@ class Image:
         return asdict(self.config)
 
     def describe(self) -> Any:
-        return [self.name, *asdict(self.config).values()]
+        return [self.name, *(list(v) if isinstance(v, tuple) else v for v in asdict(self.config).values())]
 
     @property
     def mask(self) -> MaskConfig:
@@ -153,26 +158,31 @@ class Image:
             said = {
                 "image_processor_type": "ViTImageProcessor", "do_resize": True, "resample": 3, "do_rescale": True,
                 "size": {"height": self.config.square, "width": self.config.square}, "rescale_factor": 1 / 255,
-                "do_normalize": True, **self._normal(),
+                "do_normalize": True, "image_mean": self.normal[0], "image_std": self.normal[1],
             }  # fmt: skip
             (folder / PREPROCESSOR).write_text(json.dumps(said, indent=2) + "\n")
 
-    def _normal(self) -> dict[str, list[float]]:
-        return self.normal or {name: [0.5] * self.channels for name in ("image_mean", "image_std")}
+    @property
+    def normal(self) -> tuple[list[float], list[float]]:
+        """Mean and deviation of every channel."""
+        half = [0.5] * self.channels
+        return list(self.config.mean) or half, list(self.config.deviation) or half
 
     def load(self, folder: Path) -> None:
         try:
             if (folder / FILE).is_file():
-                self.config = ImageConfig(**json.loads((folder / FILE).read_text()))
+                said = json.loads((folder / FILE).read_text())
+                own: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in said.items()}
+                self.config = ImageConfig(**own)
             else:  # another library's
                 _, theirs = families.read_config(folder, VITS)
-                side, patch = theirs.get("image_size", 224), theirs.get("patch_size", 16)
+                path = folder / PREPROCESSOR
+                normal = json.loads(path.read_text()) if path.is_file() else {}
                 self.config = ImageConfig(
-                    family="vit_mae", patch=patch, side=side, channels=theirs.get("num_channels", 3), bits=8
-                )
-            if self.config.family and (folder / PREPROCESSOR).is_file():
-                said = json.loads((folder / PREPROCESSOR).read_text())
-                self.normal = {n: [float(v) for v in said[n]] for n in ("image_mean", "image_std") if n in said}
+                    family="vit_mae", patch=theirs.get("patch_size", 16), side=theirs.get("image_size", 224), bits=8,
+                    channels=theirs.get("num_channels", 3), mean=tuple(normal.get("image_mean", ())),
+                    deviation=tuple(normal.get("image_std", ())),
+                )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError, RecipeError):
             raise ModelError(f"{folder / FILE}: missing or damaged; take the folder from its origin again") from None
         self.channels, self.bits = self.config.channels, self.config.bits
@@ -234,7 +244,15 @@ class Image:
         )
 
     def encode(self, records: Sequence[Record]) -> list[Tokens]:
-        return [self._tokens(cut) for cut in self.tokenise(records)]
+        return [self._placed(self._tokens(cut), r.value) for cut, r in zip(self.tokenise(records), records, strict=True)]
+
+    def _placed(self, tokens: Tokens, picture: Picture) -> Tokens:
+        """With their places in the picture itself, where it was brought to a square."""
+        if not self.config.square:
+            return tokens
+        rows, columns = picture.pixels.shape[:2]
+        where = tokens.where * np.array([columns, rows, columns, rows]) / self.config.square
+        return replace(tokens, where=where.round().astype(np.int64))
 
     def _tokens(self, cut: Cut) -> Tokens:
         return self.unpack(cut.columns, np.array([cut.shape]), np.zeros(1, dtype=np.uint64)).take(slice(None))
@@ -280,7 +298,11 @@ class Image:
         return ["#" + "".join(f"{round(c):02x}" for c in row) for row in shown.tolist()]
 
     def size(self, record: Record) -> int:
-        return int(record.value.pixels.nbytes)
+        """In the model's terms, once they are known: what its tokens hold."""
+        if not self.channels:
+            return int(record.value.pixels.nbytes)
+        rows, columns = (self.config.square,) * 2 if self.config.square else record.value.pixels.shape[:2]
+        return int(rows * columns * self.channels * self.bits // 8)
 
     # The net
 
@@ -289,12 +311,14 @@ class Image:
             grid = self.config.square // self.config.patch
             wanted = vit_mae(config.width, config.layers, config.heads, 4 * config.width, grid)
         else:
-            wanted = {"global_every": 1, "decoder_layers": max(config.layers // DECODER_SHARE, 1)}
+            wanted = {"global_every": 1, "grid": 0, "decoder_layers": max(config.layers // DECODER_SHARE, 1)}
+        fixed = [name for name in ("grid", *(("length",) if self.config.family else ())) if name in given]
+        if fixed:
+            raise RecipeError(f"net.{fixed[0]} follows from image.family, side and patch; leave it out")
         return replace(config, **wanted | dict(given))
 
     def _colours(self) -> Colours:
-        normal = self._normal()
-        return Colours(normal["image_mean"], normal["image_std"], self.levels, self.config.patch**2)
+        return Colours(*self.normal, self.levels, self.config.patch**2)
 
     def input(self, config: NetConfig) -> PixelInput | VitInput:
         if self.config.family:

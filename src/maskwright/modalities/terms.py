@@ -36,7 +36,7 @@ class Terms:
             )
         known = np.ones(pixels.shape[:2], dtype=bool) if picture.known is None else picture.known
         if self.bits == 8 and pixels.dtype == np.uint16:
-            pixels = (pixels >> _shift(pixels)).astype(np.uint8)
+            pixels = (pixels >> _shift(pixels[known])).clip(0, 255).astype(np.uint8)
         elif self.bits == 16 and pixels.dtype == np.uint8:
             pixels = pixels.astype(np.uint16) * 257
         pixels = _coloured(pixels, self.channels)
@@ -46,7 +46,8 @@ class Terms:
                 known = np.ones((self.side, self.side), dtype=bool)
             else:  # whatever a blank has touched is blank
                 pixels = np.where(known[..., None], pixels, _mean(pixels, known))
-                known = resized(known[..., None].astype(np.float32), self.side, self.side)[..., 0] > 0.99
+                known = resized(known[..., None].astype(np.float32), self.side, self.side)[..., 0]
+                known = np.abs(known - 1) < 0.01  # bicubic overshoots beside a blank too
             pixels = _levels(resized(pixels.astype(np.float32), self.side, self.side), dtype)
         return pixels, known
 
@@ -57,7 +58,7 @@ class Terms:
             made = _levels(resized(made.astype(np.float32), rows, columns), made.dtype)
         made = _coloured(made, own)
         if picture.pixels.dtype == np.uint16 and made.dtype == np.uint8:
-            shift = _shift(picture.pixels)
+            shift = _shift(picture.pixels if picture.known is None else picture.pixels[picture.known])
             made = made.astype(np.uint16) * 257 if shift == 8 else made.astype(np.uint16) << shift
         elif picture.pixels.dtype == np.uint8 and made.dtype == np.uint16:
             made = (made >> 8).astype(np.uint8)

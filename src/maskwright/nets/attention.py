@@ -166,6 +166,8 @@ def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:
 def attend(qkv: Tensor, turn: Turn | None, layout: Layout, window: int) -> Tensor:
     """(T, 3, H, D) queries, keys and values -> (T, H * D). `turn`: cosines and sines, (T, D / 2) each, by which queries
     and keys are rotated first; `window` as in `Rows.bias`."""
+    if not len(qkv):  # nothing is seen, of any record
+        return qkv[:, 2].flatten(1)
     if layout.flash:
         bounds, longest = layout.flash
         q, k, v = _turned(qkv, turn).unbind(1)

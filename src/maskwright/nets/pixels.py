@@ -91,11 +91,15 @@ def placed(level: Tensor, levels: int) -> Tensor:
 
 class Levels:
     """M distributions over patches of D values. Values are {"pixels": (M, D) levels, "known": (M, D / channels) bool}, or
-    the first alone; what is not known counts for nothing, and what follows it takes its mean for it."""
+    the first alone; what is not known counts for nothing, and what follows it takes its mean for it. `told` (M, D): values
+    that are certain, those of `mean`."""
 
-    def __init__(self, mean: Tensor, log_scale: Tensor, log_alone: Tensor, chain: Chain, levels: int, channels: int) -> None:
+    def __init__(
+        self, mean: Tensor, log_scale: Tensor, log_alone: Tensor, chain: Chain, levels: int, channels: int,
+        told: Tensor | None = None,
+    ) -> None:  # fmt: skip
         self.mean, self.log_scale, self.log_alone, self.chain = mean, log_scale, log_alone, chain
-        self.levels, self.channels = levels, channels
+        self.levels, self.channels, self.told = levels, channels, told
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -122,7 +126,8 @@ class Levels:
     def _read(self, values: dict[str, Any]) -> tuple[Tensor, Tensor]:
         level = torch.as_tensor(values["pixels"]).to(self.mean.device)
         known = torch.as_tensor(values.get("known", self._all())).to(self.mean.device)
-        return placed(level, self.levels), known.repeat_interleave(self.channels, dim=1)
+        known = known.repeat_interleave(self.channels, dim=1)
+        return placed(level, self.levels), known if self.told is None else known & ~self.told
 
     def _nats(self, x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
         half, scale = 1 / (self.levels - 1), log_scale.exp()
@@ -153,6 +158,10 @@ class Levels:
             out[:, i] = torch.where(chance[:, 1, i] < SPREAD, even[:, i], drawn)
             x = placed(out[:, i], self.levels)
             apart[:, i], surprise[:, i] = x - self.mean[:, i], _surprise(x - mean, self.log_scale[:, i])
+            if self.told is not None:
+                certain = self.told[:, i]
+                out[:, i] = torch.where(certain, self._level(self.mean[:, i]), out[:, i])
+                apart[:, i], surprise[:, i] = apart[:, i] * ~certain, surprise[:, i] * ~certain
         return {"pixels": out}
 
     def candidates(self, k: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -175,27 +184,28 @@ class Levels:
         given, alone = (
             (scale + math.log(temperature)).clamp(SHARPEST, WIDEST) for scale in (self.log_scale, self.log_alone)
         )
-        return Levels(self.mean, given, alone, self.chain, self.levels, self.channels)
+        return Levels(self.mean, given, alone, self.chain, self.levels, self.channels, self.told)
 
     def take(self, rows: Any) -> Levels:
         index = torch.as_tensor(rows, device=self.mean.device)
         scales = self.log_scale[index], self.log_alone[index]
-        return Levels(self.mean[index], *scales, self.chain, self.levels, self.channels)
+        told = None if self.told is None else self.told[index]
+        return Levels(self.mean[index], *scales, self.chain, self.levels, self.channels, told)
 
     def given(self, rows: Sequence[int], level: Array, known: Array) -> Levels:
         """The same where of some rows a part is told: levels (n, D), and which pixels (n, D / C). What was told is certain,
         and the others' means are those of the normal distribution with the same chain and widths."""
-        mean, scale = self.mean.clone(), self.log_scale.clone()
-        told = torch.from_numpy(known).to(mean.device).repeat_interleave(self.channels, dim=1)
+        mean, told = self.mean.clone(), torch.zeros_like(self.mean, dtype=torch.bool)
+        certain = torch.from_numpy(known).to(mean.device).repeat_interleave(self.channels, dim=1)
         x = placed(torch.from_numpy(level).to(mean.device), self.levels)
-        steps = torch.eye(mean.shape[1], device=mean.device) - self.chain.mean
+        steps = (torch.eye(mean.shape[1], device=mean.device) - self.chain.mean).double()
         for i, row in enumerate(rows):
-            inner = steps.T @ (steps * (-2 * self.log_scale[row]).exp()[:, None])  # the inverse of their covariance
-            own, other = told[i], ~told[i]
-            moved = inner[other][:, own] @ (x[i, own] - self.mean[row, own])
-            mean[row, other] = self.mean[row, other] - torch.linalg.solve(inner[other][:, other], moved)
-            mean[row, own], scale[row, own] = x[i, own], SHARPEST
-        return Levels(mean, scale, self.log_alone, self.chain, self.levels, self.channels)
+            inner = steps.T @ (steps * (-2 * self.log_scale[row].double()).exp()[:, None])  # their inverse covariance
+            own, other = certain[i], ~certain[i]
+            moved = inner[other][:, own] @ (x[i, own] - self.mean[row, own]).double()
+            mean[row, other] = self.mean[row, other] - torch.linalg.solve(inner[other][:, other], moved).float()
+            mean[row, own], told[row] = x[i, own], own
+        return Levels(mean, self.log_scale, self.log_alone, self.chain, self.levels, self.channels, told)
 
 
 def _surprise(apart: Tensor, log_scale: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 In: levels (T, D) of D pixel values a patch, row by row, channels last. Out: vectors; and a `Levels` whose loss is theirs:
 the squared error, in pixels that are normalised by a mean and a deviation a channel. That is the likelihood of one width
-for all values; the width that calibration finds makes probabilities of it. Parameters have the shapes that ViT gives them.
+for all values: scores and bits have that one width, whatever is hidden, and only fills have the width that calibration
+finds. Parameters have the shapes that ViT gives them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class VitInput(nn.Module):
         self, values: dict[str, Tensor], kind: Tensor, positions: Tensor, shown: Tensor, dtype: torch.dtype
     ) -> Tensor:
         weight = self.projection.weight.permute(0, 2, 3, 1).flatten(1)  # as products of whole patches, channels last
-        x = F.linear(self.colours.normalised(values["pixels"]).to(dtype), weight.to(dtype))
+        known = values["known"].repeat_interleave(self.projection.in_channels, dim=1)
+        x = F.linear((self.colours.normalised(values["pixels"]) * known).to(dtype), weight.to(dtype))
         bias = self.projection.bias
         assert bias is not None
         patch = (x.float() + bias) * shown[:, None]
@@ -89,4 +91,5 @@ class Squared(Levels):
 
     def loss(self, values: dict[str, Any]) -> Tensor:
         truth = torch.as_tensor(values["pixels"]).to(self.predicted.device)
-        return ((self.predicted - self.colours.normalised(truth)) ** 2).mean(1)
+        _, known = self._read(values)
+        return (known * (self.predicted - self.colours.normalised(truth)) ** 2).sum(1) / known.sum(1).clamp(min=1)

@@ -62,8 +62,11 @@ class Form(Protocol):
     def of_python(self, value: Any, name: str) -> Any:
         """A value from what Python gives for one. Raises DataError."""
 
+    def mask(self, given: Any) -> Any:
+        """What Python gives for a mask, read once. Raises DataError, and QueryError where there is no such thing."""
+
     def masked(self, value: Any, mask: Any, name: str) -> Any:
-        """A value without what a mask hides. Raises DataError, and QueryError where there is no such thing."""
+        """A value without what a mask hides. Raises DataError."""
 
     def strip(self, value: Any, cells: Sequence[Any]) -> bytes:
         """To look at: what was, what was hidden, what was filled in, as cells."""
@@ -143,8 +146,11 @@ class Texts:
             raise DataError(f"{name}: holds half a surrogate pair, which is no character") from None
         return value
 
-    def masked(self, value: Any, mask: Any, name: str) -> Any:
+    def mask(self, given: Any) -> Any:
         raise QueryError("a mask is for pictures; in a text write {mask} where something is to be filled in")
+
+    def masked(self, value: Any, mask: Any, name: str) -> Any:
+        return self.mask(mask)
 
     def strip(self, value: Any, cells: Sequence[Any]) -> bytes:
         raise QueryError("--show is for pictures; texts are printed, or written with --out")
@@ -223,6 +229,10 @@ class Pictures:
     def of_python(self, value: Any, name: str) -> Picture:
         _needs_pillow(name)
         return pictures.of_python(value, name, lambda words: None)
+
+    def mask(self, given: Any) -> Picture:
+        _needs_pillow("the mask")
+        return pictures.of_python(given, "the mask", lambda words: None)
 
     def masked(self, value: Any, mask: Any, name: str) -> Picture:
         return pictures.masked(value, mask, name)

@@ -139,23 +139,19 @@ def of_image(image: Any, name: str) -> Picture:
     return Picture(np.ascontiguousarray(own), None if known.all() else known)
 
 
-def masked(picture: Picture, mask: Any, name: str) -> Picture:
-    """The picture without what a mask hides: what is white in it (True, or 128 and more of 255) is to be filled. Raises
-    DataError for a mask of another size."""
-    found = of_python(mask, f"the mask {os.fspath(mask)}" if isinstance(mask, (str, os.PathLike)) else "the mask", _deaf)
-    half = (np.iinfo(found.pixels.dtype).max + 1) // 2
-    hidden = (found.pixels >= half).any(axis=2)
-    if found.known is not None:  # a mask drawn on a transparent sheet
-        hidden &= found.known
+def masked(picture: Picture, mask: Picture, name: str) -> Picture:
+    """The picture without what a mask hides: what is white in it (128 and more of 255) is to be filled. Raises DataError for
+    a mask of another size."""
+    half = (np.iinfo(mask.pixels.dtype).max + 1) // 2
+    hidden = (mask.pixels >= half).any(axis=2)
+    if mask.known is not None:  # drawn on a transparent sheet
+        hidden &= mask.known
     rows, columns = picture.pixels.shape[:2]
     if hidden.shape != (rows, columns):
         raise DataError(
             f"{name}: is {columns}x{rows} pixels, the mask {hidden.shape[1]}x{hidden.shape[0]}; make them one size"
         )
     return Picture(picture.pixels, ~hidden if picture.known is None else picture.known & ~hidden)
-
-
-def _deaf(words: str) -> None: ...
 
 
 def of_array(array: Array, name: str) -> Picture:
@@ -189,7 +185,7 @@ def of_python(value: Any, name: str, note: Note) -> Picture:
             with open(value, "rb") as file:
                 return decoded(file.read(), os.fspath(value), note)
         except (OSError, ValueError) as error:
-            raise DataError(f"{os.fspath(value)!r}: {getattr(error, 'strerror', None) or error}") from None
+            raise DataError(f"{os.fspath(value)}: {getattr(error, 'strerror', None) or error}") from None
     if isinstance(value, BYTES):
         return decoded(bytes(value), name, note)
     if isinstance(value, np.ndarray):

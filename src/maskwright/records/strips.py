@@ -21,7 +21,8 @@ FIRE = np.array([[0, 0, 0], [90, 0, 0], [200, 30, 0], [255, 140, 0], [255, 230, 
 
 def side_by_side(parts: Sequence[Picture]) -> Picture:
     """One picture of several of one height, what isn't known of each as a board of squares."""
-    seen = [_seen(part) for part in parts]
+    most = max(int(part.pixels.max(initial=0)) for part in parts)
+    seen = [_seen(part, most) for part in parts]
     gap = np.full((seen[0].shape[0], GAP, 3), 255, dtype=np.uint8)
     return Picture(np.concatenate([piece for part in seen for piece in (gap, part)][1:], axis=1))
 
@@ -29,30 +30,21 @@ def side_by_side(parts: Sequence[Picture]) -> Picture:
 def heat(picture: Picture, places: Sequence[tuple[int, ...]], values: Sequence[float]) -> Picture:
     """The picture beside how strange each part of it is, the strangest white: (left, top, right, bottom) of each, and its
     nats."""
-    rows, columns = picture.pixels.shape[:2]
-    height = max((p[3] for p in places), default=0), max((p[2] for p in places), default=0)
-    nats = np.zeros(height)
+    nats = np.zeros(picture.pixels.shape[:2])
     for (left, top, right, bottom), value in zip(places, values, strict=True):
         nats[top:bottom, left:right] = value
     share = nats / max(float(nats.max(initial=0)), 1e-9) * (len(FIRE) - 1)
     low = share.astype(int).clip(0, len(FIRE) - 2)
-    colours = FIRE[low] + (share - low)[..., None] * (FIRE[low + 1] - FIRE[low])
-    return side_by_side([picture, Picture(_fitted(colours.astype(np.uint8), rows, columns))])
+    colours = (FIRE[low] + (share - low)[..., None] * (FIRE[low + 1] - FIRE[low])).astype(np.uint8)
+    eight = picture.pixels if picture.pixels.dtype == np.uint8 else _seen(picture, int(picture.pixels.max(initial=0)))
+    return side_by_side([Picture(eight, picture.known), Picture(colours)])
 
 
-def _fitted(pixels: Array, rows: int, columns: int) -> Array:
-    """Patches reach beyond a picture's edges, or are of its square; both to the picture's own size."""
-    if pixels.shape[0] >= rows and pixels.shape[1] >= columns:
-        return pixels[:rows, :columns]
-    down, right = (np.arange(n) * own // n for n, own in ((rows, pixels.shape[0]), (columns, pixels.shape[1])))
-    return np.asarray(pixels[down][:, right])
-
-
-def _seen(picture: Picture) -> Array:
-    """(rows, columns, 3) uint8: other channel counts as the first three, or grey."""
+def _seen(picture: Picture, most: int) -> Array:
+    """(rows, columns, 3) uint8, of 16 bits in shares of `most`: other channel counts as the first three, or grey."""
     pixels = picture.pixels
     if pixels.dtype == np.uint16:
-        pixels = (pixels.astype(np.float64) * 255 / max(int(pixels.max(initial=1)), 255)).astype(np.uint8)
+        pixels = (pixels.astype(np.float64) * 255 / max(most, 255)).astype(np.uint8)
     pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     if picture.known is None:
         return np.asarray(pixels)

@@ -20,8 +20,6 @@ from maskwright.training.optimiser import POLYNOMIALS
 
 PRODUCTS, ATTENTION = 0.9, 0.45
 """share of the matrix rate that they reach (LOG.md)"""
-TARGETS = 0.37
-"""share of the tokens at which the head works"""
 PROCESS = 400e6
 """bytes of a process that has loaded torch"""
 
@@ -40,6 +38,8 @@ class Work:
     """those of input and head"""
     turning: float
     """FLOPs of the optimiser's iteration"""
+    hidden: float
+    """share of the tokens that is, at which the head works"""
 
     @classmethod
     def of(cls, modality: Modality, net: NetConfig, batch_tokens: int, lengths: Array) -> Work:
@@ -51,7 +51,8 @@ class Work:
         turning = sum(len(POLYNOMIALS) * (4 * min(s) ** 2 * max(s) + 2 * min(s) ** 3) for part in inner for s in part)
         matrices = [sum(s.numel() for s in part) for part in inner]
         around = sum(p.numel() for p in made.parameters()) - sum(matrices)
-        return cls(net, batch_tokens, _keys(net, lengths + modality.frame_size), tuple(matrices), around, turning)
+        keys, hidden = _keys(net, lengths + modality.frame_size), modality.mask.mean
+        return cls(net, batch_tokens, keys, tuple(matrices), around, turning, hidden)
 
     @property
     def matrices(self) -> int:
@@ -65,13 +66,13 @@ class Work:
     def _stacks(self) -> list[tuple[NetConfig, float]]:
         """Layers of one shape, and the share of the tokens that goes through them."""
         decoder = self.net.decoder
-        return [(self.net, 1 - TARGETS), (decoder, 1.0)] if decoder else [(self.net, 1.0)]
+        return [(self.net, 1 - self.hidden), (decoder, 1.0)] if decoder else [(self.net, 1.0)]
 
     @property
     def flops(self) -> float:
         """Matrix products of a token, forward and backward."""
         inner = sum(share * size for (_, share), size in zip(self._stacks, self.sides, strict=True))
-        return 6 * (inner + TARGETS * self.around)
+        return 6 * (inner + self.hidden * self.around)
 
     @property
     def attention(self) -> float:
@@ -87,7 +88,7 @@ class Work:
         """Bytes of a run in memory: weights, gradients, optimiser; what a step keeps for the way back; torch itself."""
         states = 4 * (3 * self.matrices + 4 * self.around) + bytes_a_value * self.parameters
         kept = sum(share * net.layers * (9 * net.width + 3 * net.ff) for net, share in self._stacks)
-        kept += TARGETS * self.around / self.net.width
+        kept += self.hidden * self.around / self.net.width
         return PROCESS + states + self.batch_tokens * kept * bytes_a_value
 
     def disk(self) -> float:

@@ -31,8 +31,8 @@ from maskwright.training.processes import Processes, whole
 from maskwright.training.schedule import TrainConfig, rate
 
 SAVE_SHARE, LINE_EVERY = 0.02, 5.0
-LOOKS, FALLING_LOOKS = 12, 4
-"""at held-out data in a run with a clock, and of them while the learning rate falls"""
+LOOKS, FIRST_STEPS = 12, 8
+"""looks at held-out data in a run with a clock, and the steps by which it is told how far apart they are"""
 
 
 @dataclass
@@ -50,9 +50,12 @@ class Pace:
         left = self.begun + self.seconds - time.monotonic()
         if left > self.decay_share * self.seconds:
             return None
-        steps = max(1, int(left / seconds_a_step))
-        every = config.look_every or max(steps // FALLING_LOOKS, 1)
-        return replace(config, decay_from=step, steps=step + steps, look_every=every)
+        return replace(config, decay_from=step, steps=step + max(1, int(left / seconds_a_step)))
+
+    def looks(self, step: int, seconds_a_step: float) -> int:
+        """Steps between looks, of which a run has LOOKS, by the speed of its first steps."""
+        left = max(self.begun + self.seconds - time.monotonic(), 0.0)
+        return max(int(step + left / seconds_a_step) // LOOKS, 1)
 
 
 @dataclass
@@ -82,8 +85,10 @@ class Word:
     """at held-out data"""
     due: bool
     """a checkpoint is"""
-    settled: dict[str, Any] | None
-    """how many steps there are, if that was just decided: a `TrainConfig`"""
+    config: dict[str, Any] | None
+    """a `TrainConfig`, if the clock has just decided something: how far apart looks are, or how many steps there are"""
+    settled: bool
+    """the latter"""
 
 
 @dataclass
@@ -95,7 +100,7 @@ class Hooks:
     keep: Callable[[dict[str, float], int], None]
     """the net is at its best so far, at this step: put it away"""
     settled: Callable[[TrainConfig], None]
-    """the clock has decided how many steps there are"""
+    """the clock has decided how far apart looks are, or how many steps there are"""
     stopped: Callable[[], bool]
     """the user wants to stop"""
 
@@ -112,7 +117,7 @@ class Loop:
         self.recent: list[float] = []
         self.begun = time.monotonic()
         """of this process: what went before is in `state.elapsed`"""
-        self._saved = self._spoke = self._looked = self.begun
+        self._saved = self._spoke = self.begun
         self._saving = 0.0
         self._first = 0
 
@@ -165,7 +170,6 @@ class Loop:
         seen = self.processes.agree(self.held.look(self.net))
         state.last = seen
         self._say(self.recent[-1], held_out=seen)
-        self._looked = time.monotonic()
         if seen["nats"] < state.best:
             state.best, state.best_step = seen["nats"], state.step
             self.hooks.keep(seen, state.step)
@@ -174,21 +178,24 @@ class Loop:
         """What the clock and the user say, which one process answers for."""
         now, done = time.monotonic(), self.state.step - self._first
         every = self.config.look_every
-        rest = self.pace.seconds / LOOKS if self.pace else math.inf
-        look = self.state.step % every == 0 if every else now - self._looked > rest
+        look = every > 0 and self.state.step % every == 0
         last = self.state.step == self.config.steps
         due = now - self._saved >= max(self.config.save_every, self._saving / SAVE_SHARE)
         config = None
         if self.pace and not self.state.settled and done >= 3:
             a_step = (now - self._started) / done  # looks and saves included
             config = self.pace.settle(self.config, self.state.step, a_step)
-        return Word(self.hooks.stopped(), look or last, due or last, vars(config) if config else None)
+        settled = config is not None
+        if self.pace and not every and (settled or done >= FIRST_STEPS):
+            config = replace(config or self.config, look_every=self.pace.looks(self.state.step, a_step))
+        return Word(self.hooks.stopped(), look or last, due or last, vars(config) if config else None, settled)
 
     def _heed(self, word: Word) -> None:
-        if word.settled:
-            self.config, self.state.settled = TrainConfig(**word.settled), True
+        if word.config:
+            self.config = TrainConfig(**word.config)
+            self.state.settled |= word.settled
             self.hooks.settled(self.config)
-        if word.stop or word.due or word.settled:
+        if word.stop or word.due or word.config:
             self.save()
         if word.stop and self.state.step < self.config.steps:
             of = "" if self.pace and not self.state.settled else f" of {self.config.steps}"

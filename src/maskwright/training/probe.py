@@ -11,7 +11,6 @@ import time
 import torch
 
 from maskwright import folder
-from maskwright.masking import MaskConfig
 from maskwright.modalities.base import Modality
 from maskwright.nets import machine
 from maskwright.records.shards import Shards
@@ -29,7 +28,7 @@ STEPS = 4
 def speed(work: Work, modality: Modality, shards: Shards, records: Array, place: torch.device, dtype: torch.dtype) -> Speed:
     """From steps of the net that `work` tells of, on training `records` of the shards."""
     config = TrainConfig(batch_tokens=work.batch_tokens)
-    order = Order(modality, shards, records, work.net.length, config, MaskConfig(), Processes())
+    order = Order(modality, shards, records, work.net.length, config, modality.mask, Processes())
     torch.manual_seed(0)
     net = folder.build(modality, work.net).to(place)
     net.dtype = dtype
