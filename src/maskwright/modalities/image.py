@@ -24,6 +24,7 @@ from maskwright import boxes
 from maskwright.errors import ModelError, QueryError, RecipeError
 from maskwright.masking import MaskConfig, at_random
 from maskwright.modalities.base import Asked, Cut, Floor
+from maskwright.modalities.blend import blended
 from maskwright.modalities.edges import MOST_PATCHES, Edges
 from maskwright.modalities.terms import Terms
 from maskwright.nets import families
@@ -286,10 +287,14 @@ class Image:
     def decode(self, tokens: Tokens, asked: Asked) -> Picture:
         rows, columns = (int(n) for n in tokens.positions.max(0) + 1)
         p, picture = self.config.patch, asked.template.picture
-        patches = tokens.values["pixels"].reshape(rows, columns, p, p, self.channels).swapaxes(1, 2)
-        whole = patches.reshape(rows * p, columns * p, self.channels).astype(self._depth)
         height, width = (self.config.square,) * 2 if self.config.square else picture.pixels.shape[:2]
-        return self.terms.returned(picture, whole[:height, :width])
+
+        def whole(patches: Array) -> Array:
+            joined = patches.reshape(rows, columns, p, p, -1).swapaxes(1, 2)
+            return joined.reshape(rows * p, columns * p, -1)[:height, :width]
+
+        levels, known = whole(tokens.values["pixels"]).astype(self._depth), whole(asked.template.known)[..., 0]
+        return self.terms.returned(picture, blended(levels, ~known, p))
 
     def label(self, values: dict[str, Array]) -> list[str]:
         """The mean colour, as it is written in web pages; of other channels their means."""

@@ -1,0 +1,85 @@
+"""What was filled joined to what stands around it: no steps at the edges of patches, or of the hole.
+
+In: levels of a picture, which of them were filled, the side of a patch. Out: the same with the filled ones moved, as little
+as may be. Inside a patch what was filled keeps its own slopes; across an edge the slopes of both sides are carried on; and a
+weak pull holds every value where it was (least squares on differences, as in Pérez et al., 2003, "Poisson image editing",
+section 2). Solved by conjugate gradients. Knows nothing of models.
+
+Legend: H rows, W columns, C channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maskwright.tokens import Array
+
+PULL, ROUNDS, ENOUGH = 0.01, 80, 0.05
+"""towards what was filled, beside a weight of one for every difference; steps of the solver; levels that no one sees"""
+
+
+def blended(levels: Array, filled: Array, patch: int) -> Array:
+    """(H, W, C) levels and (H, W) which were filled -> (H, W, C), those blended."""
+    if filled.all() or not filled.any():
+        return levels
+    rows, columns = (np.flatnonzero(filled.any(axis=axis)) for axis in (1, 0))
+    box = (
+        slice(max(rows[0] - 2, 0) // patch * patch, rows[-1] + 3),
+        slice(max(columns[0] - 2, 0) // patch * patch, columns[-1] + 3),
+    )
+    moved = levels.copy()
+    inside, part = filled[box], levels[box].astype(np.float64)
+    change = _change(part, inside, patch)
+    most = np.iinfo(levels.dtype).max
+    moved[box] = np.where(inside[..., None], (part + change).round().clip(0, most), part).astype(levels.dtype)
+    return moved
+
+
+def _change(part: Array, inside: Array, patch: int) -> Array:
+    """What is added to the filled values: zero elsewhere."""
+    free = inside[..., None].astype(np.float64)
+    pairs = [_pairs(part, inside, patch, axis) for axis in (0, 1)]
+
+    def normal(x: Array) -> Array:
+        """The normal equations' product with changes x, which are zero where nothing may change."""
+        out = PULL * x
+        for axis, (weight, _) in enumerate(pairs):
+            step = weight * np.diff(x, axis=axis)
+            out += _spread(step, axis)
+        return np.asarray(out * free)
+
+    wanted = sum(_spread(weight * apart, axis) for axis, (weight, apart) in enumerate(pairs)) * free
+    x, rest = np.zeros_like(part), wanted
+    way, size = rest, float((rest**2).sum())
+    for _ in range(ROUNDS):
+        if size < ENOUGH**2:
+            break
+        turned = normal(way)
+        length = size / float((way * turned).sum())
+        x, rest = x + length * way, rest - length * turned
+        before, size = size, float((rest**2).sum())
+        way = rest + size / before * way
+    return x
+
+
+def _pairs(part: Array, inside: Array, patch: int, axis: int) -> tuple[Array, Array]:
+    """Of all neighbours along an axis: their weight, and by how much the change should rise from one to the other."""
+    one, other = (np.take(inside, range(begin, inside.shape[axis] - 1 + begin), axis) for begin in (0, 1))
+    step = np.diff(part, axis=axis)
+    behind, ahead = np.roll(step, 1, axis), np.roll(step, -1, axis)
+    last = [slice(None)] * 3
+    last[axis] = slice(0, 1)
+    behind[tuple(last)] = 0
+    last[axis] = slice(-1, None)
+    ahead[tuple(last)] = 0
+    number = np.arange(step.shape[axis])
+    edge = ((number + 1) % patch == 0).reshape(-1, 1) if axis == 0 else ((number + 1) % patch == 0).reshape(1, -1)
+    own = one & other & ~edge  # both filled, in one patch: the slope that was filled in
+    return (one | other)[..., None].astype(np.float64), np.where(own[..., None], 0.0, (behind + ahead) / 2 - step)
+
+
+def _spread(step: Array, axis: int) -> Array:
+    """The transpose of `np.diff`: what a pair wants is taken from one and given to the other."""
+    pad = [(0, 0)] * 3
+    pad[axis] = (1, 1)
+    return np.asarray(-np.diff(np.pad(step, pad), axis=axis))
