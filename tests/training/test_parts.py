@@ -18,6 +18,7 @@ from maskwright.records.read import records_of
 from maskwright.records.shards import Shards, Writer
 from maskwright.training import checkpoint
 from maskwright.training.data import Ahead, Order, by_tokens, cut
+from maskwright.training.loop import Loop
 from maskwright.training.optimiser import orthogonal
 from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig, decay, rate
@@ -170,3 +171,12 @@ def test_another_architecture_is_named() -> None:
         checkpoint.load_into({"w": torch.zeros(3, 3)}, {"w": torch.zeros(2, 3)}, "here")
     with pytest.raises(RunError, match="of another architecture: deeper is 3, the recipe makes it none"):
         checkpoint.load_into({"w": torch.zeros(3)}, {"w": torch.zeros(3), "deeper": torch.zeros(3)}, "here")
+
+
+@pytest.mark.parametrize(("scale", "noise"), [(3.0, 0.3), (1300.0, 130.0)])
+def test_a_loss_that_wavers_is_not_called_diverging_and_one_that_climbs_is(scale: float, noise: float) -> None:
+    loop = Loop.__new__(Loop)
+    loop.recent = []
+    rng = np.random.default_rng(0)
+    assert not any(loop._diverges(float(loss)) for loss in scale + noise * rng.normal(size=600))
+    assert any(loop._diverges(scale * (1 + 0.01 * step) + 3.0) for step in range(200))

@@ -31,6 +31,8 @@ from maskwright.training.processes import Processes, whole
 from maskwright.training.schedule import TrainConfig, rate
 
 SAVE_SHARE, LINE_EVERY = 0.02, 5.0
+CLIMB = 2.5
+"""nats above its best, at the least, that a loss must climb to be called diverging"""
 LOOKS, FIRST_STEPS = 12, 8
 """looks at held-out data in a run with a clock, and the steps by which it is told how far apart they are"""
 
@@ -202,12 +204,14 @@ class Loop:
             raise Interrupted(f"stopped at step {self.state.step}{of}, and saved; go on with the same command and --resume")
 
     def _diverges(self, loss: float) -> bool:
-        """A loss that climbs 2.5 nats above the best that its mean of 20 has been, and half as far as it had come down where
-        that is more, will not come back by itself."""
+        """A loss that climbs far above the best that its mean of 20 has been will not come back by itself: by CLIMB nats, by
+        a quarter of itself (a patch of pixels has a thousand nats, and batches differ), by half as far as it had come down.
+        """
         self.recent.append(loss)
         means = [float(np.mean(self.recent[i : i + 20])) for i in range(0, len(self.recent) - 19, 20)]
         self.recent = self.recent[-400:]
-        return len(means) > 1 and means[-1] > min(means) + max(2.5, (means[0] - min(means)) / 2)
+        best = min(means, default=0.0)
+        return len(means) > 1 and means[-1] > best + max(CLIMB, abs(best) / 4, (means[0] - best) / 2)
 
     def _blame(self, step: int, loss: float, nll: Array, batch: Batch, mask: Mask, records: Array) -> None:
         """Names the records whose targets were worst, and stops."""
