@@ -229,11 +229,11 @@ def test_what_was_known_keeps_its_form(model: mw.Model) -> None:
 
 
 def test_a_large_hole_is_filled_from_its_edges_in(model: mw.Model) -> None:
-    rows, columns = 400, 520
+    rows, columns = 280, 330
     y, x = np.mgrid[:rows, :columns]
     picture = (120 + 80 * np.sin(x / 15 + y / 19))[..., None].astype(np.uint8).repeat(3, axis=2)
     hole = np.zeros((rows, columns), dtype=bool)
-    hole[60:340, 60:460] = True
+    hole[40:240, 40:290] = True
     made = model.fill(picture, mask=hole).picture.pixels
     assert np.array_equal(made[~hole], picture[~hole])
     drawn = model.fill(picture, mask=hole, draws=2, seed=3).completions

@@ -151,7 +151,7 @@ def _parsed(key: str, value: str, kind: type) -> Any:
         if kind is bool:
             return {"true": True, "false": False}[value.lower()]
         if get_origin(kind) is tuple:
-            return tuple(float(part) for part in value.split(",") if part)
+            return tuple(float(part) for part in value.strip("()[] ").split(",") if part.strip())
         made = kind(value)
         if kind is float and not math.isfinite(made):
             raise ValueError
