@@ -28,8 +28,8 @@ from maskwright.tokens import Array
 
 Turn = tuple[Tensor, Tensor]
 """cosines and sines, (T, D / 2) each, fp32"""
-SHORT = 512
-"""keys that a query may read, up to which the kernels are faster than products in rows at the rate of bf16 (LOG.md)"""
+SHORT = {torch.bfloat16: 512, torch.float32: 2048}
+"""keys that a query may read, up to which the kernels were measured to be faster than products in rows (LOG.md)"""
 DEPTH_STEP, FLASH_STEP, FLASH_MOST = 16, 8, 256
 """a head's size is a multiple of the first, or the kernels don't take it; flash attention, of the second up to the third"""
 ROW_LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
@@ -93,16 +93,20 @@ class Layout:
     """bounds of the records, int32, and the longest: flash attention reads them as they stand"""
 
     @classmethod
-    def of(cls, cu_seqlens: Array, reader: str, window: int = 0, device: torch.device | None = None) -> Layout:
-        """The layout for layers of this `window` (see `Rows.bias`); `reader` as `reader_of` has it."""
+    def of(
+        cls, cu_seqlens: Array, reader: str, window: int = 0, device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Layout:  # fmt: skip
+        """The layout for layers of this `window` (see `Rows.bias`) that work in `dtype`; `reader` as `reader_of` has it."""
         lengths = np.diff(cu_seqlens)
         device = device or torch.device("cpu")
         if reader == "flash":
             flash = torch.from_numpy(cu_seqlens.astype(np.int32)).to(device), int(lengths.max())
             return cls(None, None, None, [], flash)
         native = reader == "native"
-        brief = (lengths <= SHORT) & native
-        if native and 0 < window <= SHORT:
+        most = SHORT.get(dtype, 0)
+        brief = (lengths <= most) & native
+        if native and 0 < window <= most:
             brief[:] = True
         if brief.all():
             return cls(torch.from_numpy(np.ascontiguousarray(cu_seqlens, dtype=np.int64)), None, None, [])

@@ -201,7 +201,7 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor, positions: Tensor, cu_seqlens: Array, at: Tensor | None) -> Tensor:
         config, depth = self.config, self.config.width // self.config.heads
         reader = reader_of(x, depth)
-        layouts = {window: Layout.of(cu_seqlens, reader, window, x.device) for window in {0, config.window}}
+        layouts = {window: Layout.of(cu_seqlens, reader, window, x.device, x.dtype) for window in {0, config.window}}
         bases = {config.window: config.rope_local, 0: config.rope_global}
         turns = {w: None if config.positions or config.grid else angles(positions, depth, base) for w, base in bases.items()}
         added: Tensor | None = None
