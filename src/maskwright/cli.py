@@ -164,7 +164,7 @@ def fill(
     wanted = targets.split(",") if targets is not None else None
     loaded = maskwright.load(model, precision, device)
     form = loaded.modality.form
-    if form.ending and draws and draws > 1 and form.ending in (out or "")[-len(form.ending) :]:
+    if form.ending and draws and draws > 1 and (out or "").endswith(form.ending):
         raise RunError(f"--out {out}: {draws} draws don't go into one {form.ending} file; name a folder, or a .parquet file")
 
     hidden = None if mask is None else form.mask(mask)

@@ -75,7 +75,6 @@ def plan(
         records = found.shards.lengths[parts.train]
         timed: list[Speed] = []
         room = sizing.Place(machine.memory(place), dtype.itemsize)
-        tokens = records.sum() / found.share
 
         def probe(likely: sizing.Choice) -> Speed:
             if not timed:
@@ -86,9 +85,9 @@ def plan(
         for share in SHARES:
             length = sizing.Length(max(budgeted * share - found.seconds, 1.0), batch_tokens=given.get("train.batch_tokens"))
             choice = sizing.choose(length, given, there, cutter, records, probe, room, found.share)
-            row = _row(choice, timed[0], dtype, tokens, held.floors["neighbours"])
-            rows.append({"seconds": round(budgeted * share)} | row)
-            rows[-1]["disk_mb"] = round((choice.work.disk() + found.shards.nbytes / found.share) / 1e6)
+            row = _row(choice, timed[0], dtype, records.sum() / found.share, held.floors["neighbours"])
+            disk = round((choice.work.disk() + found.shards.nbytes / found.share) / 1e6)
+            rows.append({"seconds": round(budgeted * share)} | row | {"disk_mb": disk})
             if there or not cutter.exact:  # the rule is of texts (docs/how-it-works.md)
                 rows[-1] |= dict.fromkeys(("bits_per_byte", "low", "high"))
     if wanted.words and report:
