@@ -6,11 +6,13 @@ Trained on templates alone, those of the last groups put aside whole; asked abou
 8 x 8 pixels counts as odd when it holds the centre of a defect's box; patches that a box only touches are left out. AUROC
 over patches, beside the error of a PCA of 24 x 24 surroundings and the distance to the nearest of 60,000 surroundings of
 good boards (in their 64 first components). Pooled: the mean of a patch and the eight around it, the same for all three.
+WORK/odd-best.png and odd-worst.png show where ours tells best and worst: the board, what is odd, what ours says.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 from scipy.ndimage import uniform_filter
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
@@ -76,6 +78,12 @@ def main() -> None:
         for way, change in (("", lambda m: m), ("_pooled", lambda m: uniform_filter(m, 3))):
             said = np.concatenate([change(m)[t >= 0] for m, t in zip(found, truths, strict=True)])
             row[name + way] = round(float(roc_auc_score(counted, said)), 4)
+    own = [roc_auc_score(t[t >= 0], m[t >= 0]) for m, t in zip(maps["ours"], truths, strict=True)]
+    for name, index in (("best", int(np.argmax(own))), ("worst", int(np.argmin(own)))):
+        board = np.asarray(opened(rows["image"][test[index]]))
+        sheet = [board, 255 * (truths[index] > 0), 255 * maps["ours"][index] / np.quantile(maps["ours"][index], 0.999)]
+        large = [np.kron(part, np.ones((PATCH, PATCH))) if part.shape != board.shape else part for part in sheet]
+        Image.fromarray(np.hstack(large).clip(0, 255).astype(np.uint8)).save(options.work / f"odd-{name}.png")
     report("defects of circuit boards, AUROC over patches", [row])
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 import maskwright as mw
@@ -37,13 +37,14 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
 
 
 def texts(data: Path) -> Iterator[str]:
-    """All corpora in turn, and again, each time from another place in every text."""
+    """All corpora shuffled into each other, so that a small part is as mixed as a large one; and again, each time
+    from another place in every text."""
+    found = [text for path in sorted(data.glob("*.parquet")) if "text" in (table := pq.read_table(path)).column_names
+             for text in table["text"].to_pylist()]  # fmt: skip
+    order = np.random.default_rng(0).permutation(len(found))
     for turn in itertools.count():
-        for path in sorted(data.glob("*.parquet")):
-            table = pq.read_table(path)
-            if "text" in table.column_names:
-                for text in table["text"].to_pylist():
-                    yield text[turn:]
+        for number in order:
+            yield found[number][turn:]
 
 
 def corpus(options: Any, vocabulary: Vocabulary, tokens: int) -> Path:
@@ -100,7 +101,6 @@ def main() -> None:
         model.embed(documents)
         took[length].append((time.perf_counter() - begun) / len(ids) * 1e6)
     rows += [{"document_tokens": n, "embed_us_a_token": round(statistics.median(v), 2)} for n, v in took.items()]
-    rows.append({"peak_mb_of_embed": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)})
     report("time and memory beside the size of corpora and the length of documents", rows)
 
 

@@ -56,7 +56,7 @@ class MaskConfig:
 
 def draw(batch: Batch, config: MaskConfig, *, seed: int, step: int, decay: float) -> Mask:
     """The training mask of a step. `decay` in [0, 1] is 1 before the learning rate falls, and 0 at its end."""
-    key = _mix(batch.keys ^ _mix(np.uint64(seed)) ^ _mix(np.uint64(step) + np.uint64(1 << 32)))
+    key = step_keys(batch.keys, seed, step)
     records = len(batch.keys)
     if config.schedule == "uniform":
         rate = config.rate_end + (config.rate - config.rate_end) * uniform(key, np.full(records, 1 << 40))
@@ -64,6 +64,11 @@ def draw(batch: Batch, config: MaskConfig, *, seed: int, step: int, decay: float
         falling = decay if config.schedule == "falling" else 1.0
         rate = np.full(records, config.rate_end + (config.rate - config.rate_end) * falling)
     return lowest(batch, _priority(batch, config, key), rate, uniform(key, np.full(records, (1 << 40) + 1)))
+
+
+def step_keys(keys: Array, seed: int, step: int) -> Array:
+    """(n,) what chance at a step goes by, from the records' own keys: for `uniform`."""
+    return _mix(keys ^ _mix(np.uint64(seed)) ^ _mix(np.uint64(step) + np.uint64(1 << 32)))
 
 
 def at_random(batch: Batch, rate: float, seed: int) -> Mask:

@@ -15,7 +15,7 @@ from maskwright import folder, modalities
 from maskwright.errors import QueryError
 from maskwright.infer.reader import Question, Reader
 from maskwright.infer.windows import around
-from maskwright.masking import MaskConfig, at_random, draw
+from maskwright.masking import MaskConfig, at_random, draw, step_keys
 from maskwright.modalities.base import Modality
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.masked import MaskedNet
@@ -125,6 +125,21 @@ def test_a_filled_query_keeps_what_no_blank_touches(made: Made) -> None:
     assert len(at) == 2
     filled = asked.tokens.with_values(at, {n: np.repeat(v[:1], len(at), axis=0) for n, v in asked.tokens.values.items()})
     assert made.sample.kept(modality.decode(filled, asked))
+
+
+def test_views_are_as_many_tokens_and_follow_from_their_keys(made: Made) -> None:
+    modality, shards = made.modality, made.shards
+    pieces = cut(np.arange(20), shards.shapes[:20], 60)
+    plain = batch_of(modality, shards, pieces)
+    one, again, other = (batch_of(modality, shards, pieces, vary=lambda keys, k=k: step_keys(keys, 0, k)) for k in (1, 1, 2))
+    for batch in (one, again, other):
+        assert np.array_equal(batch.positions, plain.positions)
+        assert np.array_equal(batch.cu_seqlens, plain.cu_seqlens)
+    for name, values in one.values.items():
+        assert np.array_equal(values, again.values[name])
+    few = batch_of(modality, shards, pieces[slice(3, 5)], vary=lambda keys: step_keys(keys, 0, 1))
+    alone = slice(one.cu_seqlens[3], one.cu_seqlens[5])
+    assert all(np.array_equal(few.values[name], values[alone]) for name, values in one.values.items())
 
 
 def test_frames_are_never_masked(made: Made) -> None:

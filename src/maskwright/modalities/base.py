@@ -95,6 +95,10 @@ class Modality(Protocol):
     def unpack(self, columns: dict[str, Array], sizes: Array, keys: Array) -> Batch:
         """Stored columns of many pieces, end to end, to tokens without a frame; `sizes` (n, P): tokens along each axis."""
 
+    def varied(self, columns: dict[str, Array], sizes: Array, keys: Array) -> dict[str, Array]:
+        """Stored columns of many pieces as other views of the same, for training: as many tokens, of the same extents; what
+        is done with a piece follows from its key (`masking.uniform`) alone. Where there are none, as they are."""
+
     def frame(self, batch: Batch) -> Batch:
         """Adds what stands around every piece ([CLS], [SEP])."""
 

@@ -22,7 +22,8 @@ from torch import nn
 
 from maskwright import boxes
 from maskwright.errors import ModelError, QueryError, RecipeError
-from maskwright.masking import MaskConfig, at_random
+from maskwright.masking import MaskConfig, at_random, uniform
+from maskwright.modalities import views
 from maskwright.modalities.base import Asked, Cut, Floor
 from maskwright.modalities.blend import blended
 from maskwright.modalities.edges import MOST_PATCHES, Edges
@@ -41,6 +42,8 @@ FILE, PREPROCESSOR = "image.json", "preprocessor_config.json"
 FAMILIES = ("", "vit_mae")
 DEFAULT_SIDE = 96
 """of a ViT-MAE's squares"""
+VIEW = 1 << 44
+"""counter from which a view draws its chance, far from those of masks"""
 DECODER_SHARE = 3
 """layers of the encoder for one of the decoder"""
 
@@ -197,8 +200,7 @@ class Image:
         p = self.config.patch
         extents = tuple(-(-n // p) for n in known.shape)
         edge = [(0, e * p - n) for e, n in zip(extents, known.shape, strict=True)]
-        patches = np.pad(pixels, [*edge, (0, 0)]).reshape(extents[0], p, extents[1], p, self.channels).swapaxes(1, 2)
-        shown = np.pad(known, edge).reshape(extents[0], p, extents[1], p).swapaxes(1, 2)
+        patches, shown = views.cut(np.pad(pixels, [*edge, (0, 0)]), p), views.cut(np.pad(known, edge), p)
         columns = {
             "pixels": np.ascontiguousarray(patches.reshape(-1, self.values)),
             "known": np.packbits(shown.reshape(-1, p * p), axis=1),
@@ -222,6 +224,16 @@ class Image:
             cu_seqlens=np.concatenate([[0], np.cumsum(sizes.prod(axis=1))]).astype(np.int64),
             keys=keys,
         )
+
+    def varied(self, columns: dict[str, Array], sizes: Array, keys: Array) -> dict[str, Array]:
+        """Cut from another place; but for squares, whose patches are known by their places."""
+        if self.config.square:
+            return columns
+        p = self.config.patch
+        known = np.unpackbits(columns["known"], axis=1, count=p * p).reshape(-1, p, p).astype(bool)
+        chance = uniform(keys[:, None], VIEW + np.arange(2)[None])
+        pixels, known = views.moved(columns["pixels"].reshape(-1, p, p, self.channels), known, sizes, chance)
+        return {"pixels": pixels.reshape(-1, self.values), "known": np.packbits(known.reshape(-1, p * p), axis=1)}
 
     def frame(self, batch: Batch) -> Batch:
         """Before every piece what ViT calls [CLS]."""
@@ -289,12 +301,9 @@ class Image:
         p, picture = self.config.patch, asked.template.picture
         height, width = (self.config.square,) * 2 if self.config.square else picture.pixels.shape[:2]
 
-        def whole(patches: Array) -> Array:
-            joined = patches.reshape(rows, columns, p, p, -1).swapaxes(1, 2)
-            return joined.reshape(rows * p, columns * p, -1)[:height, :width]
-
-        levels, known = whole(tokens.values["pixels"]).astype(self._depth), whole(asked.template.known)[..., 0]
-        return self.terms.returned(picture, blended(levels, ~known, p))
+        levels = views.whole(tokens.values["pixels"].reshape(-1, p, p, self.channels), rows, columns)[:height, :width]
+        known = views.whole(asked.template.known.reshape(-1, p, p), rows, columns)[:height, :width]
+        return self.terms.returned(picture, blended(levels.astype(self._depth), ~known, p))
 
     def label(self, values: dict[str, Array]) -> list[str]:
         """The mean colour, as it is written in web pages; of other channels their means."""

@@ -157,6 +157,9 @@ class Text:
         fresh[1:] |= v.ends[ids[:-1]]
         return np.cumsum(fresh)
 
+    def varied(self, columns: dict[str, Array], sizes: Array, keys: Array) -> dict[str, Array]:
+        return columns
+
     def frame(self, batch: Batch) -> Batch:
         """[CLS] before and [SEP] after every piece; positions count from 0 in each."""
         lengths = batch.lengths + 2

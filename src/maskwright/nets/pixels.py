@@ -23,7 +23,7 @@ from maskwright.errors import QueryError
 from maskwright.nets.encoder import Linear, NetConfig, Norm
 from maskwright.tokens import Array, Chance
 
-SPREAD = 1e-3
+SPREAD = 1e-6
 """the share of every probability that is spread evenly over all levels: nothing is impossible"""
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where levels lie from -1 to 1"""

@@ -7,7 +7,7 @@ a shuffled order; long records are cut into pieces that the net can read at once
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -55,13 +55,18 @@ def cut(records: Array, shapes: Array, most: int, shift: Array | None = None) ->
     return Pieces(records[record], start, end - start)
 
 
-def batch_of(modality: Modality, shards: Shards, pieces: Pieces, frame: bool = True) -> Batch:
-    """The tokens of `pieces`, end to end, each with its frame unless told otherwise."""
+def batch_of(
+    modality: Modality, shards: Shards, pieces: Pieces, frame: bool = True, vary: Callable[[Array], Array] | None = None
+) -> Batch:
+    """The tokens of `pieces`, end to end, each with its frame unless told otherwise; `vary`: as other views of the same, by
+    what it makes of the pieces' keys."""
     columns = shards.pieces(pieces.record, pieces.start, pieces.size)
     keys = shards.keys[pieces.record]
     with np.errstate(over="ignore"):
         for start in pieces.start.T:
             keys = keys * np.uint64(0xD6E8FEB86659FD93) + start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    if vary:
+        columns = modality.varied(columns, pieces.size, vary(keys))
     batch = modality.unpack(columns, pieces.size, keys)
     return modality.frame(batch) if frame else batch
 
@@ -111,7 +116,7 @@ class Order:
         mine = self.processes.part(every.length)
         empty = mine.start == mine.stop  # a batch of fewer pieces than processes: one is read, and counts for nothing
         pieces = every[slice(0, 1) if empty else mine]
-        batch = batch_of(self.modality, self.shards, pieces)
+        batch = batch_of(self.modality, self.shards, pieces, vary=lambda keys: masking.step_keys(keys, self.seed, step))
         mask = masking.draw(batch, self.mask, seed=self.seed, step=step, decay=decay(config, step))
         return batch, replace(mask, weight=mask.weight * 0) if empty else mask, pieces
 

@@ -33,6 +33,8 @@ from maskwright.training.schedule import TrainConfig, rate
 SAVE_SHARE, LINE_EVERY = 0.02, 5.0
 CLIMB = 2.5
 """nats above its best, at the least, that a loss must climb to be called diverging"""
+WAVER = 3.0
+"""standard deviations of single losses that a mean of 20 must climb"""
 LOOKS, FIRST_STEPS = 12, 8
 """looks at held-out data in a run with a clock, and the steps by which it is told how far apart they are"""
 
@@ -205,13 +207,17 @@ class Loop:
 
     def _diverges(self, loss: float) -> bool:
         """A loss that climbs far above the best that its mean of 20 has been will not come back by itself: by CLIMB nats, by
-        a quarter of itself (a patch of pixels has a thousand nats, and batches differ), by half as far as it had come down.
+        a quarter of itself (a patch of pixels has a thousand nats, and batches differ), by half as far as it had come down,
+        by WAVER times as much as single ones differ (where masks hide little or much, they differ by their own size).
         """
         self.recent.append(loss)
-        means = [float(np.mean(self.recent[i : i + 20])) for i in range(0, len(self.recent) - 19, 20)]
+        parts = np.array(self.recent[: len(self.recent) // 20 * 20]).reshape(-1, 20)
         self.recent = self.recent[-400:]
-        best = min(means, default=0.0)
-        return len(means) > 1 and means[-1] > best + max(CLIMB, abs(best) / 4, (means[0] - best) / 2)
+        if len(parts) < 2:
+            return False
+        means = parts.mean(axis=1)
+        best, waver = float(means.min()), WAVER * float(np.median(parts.std(axis=1)))
+        return bool(means[-1] > best + max(CLIMB, abs(best) / 4, float(means[0] - best) / 2, waver))
 
     def _blame(self, step: int, loss: float, nll: Array, batch: Batch, mask: Mask, records: Array) -> None:
         """Names the records whose targets were worst, and stops."""

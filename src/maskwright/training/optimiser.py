@@ -16,6 +16,8 @@ from maskwright.training.processes import gathered, own, own_part, whole
 
 MOMENTUM, BETAS, EPS = 0.9, (0.9, 0.98), 1e-8
 INSIDE = 1.01
+LONG = 2
+"""times its shorter side, from which a matrix is worth the detour by its Gram matrix (LOG.md)"""
 POLYNOMIALS = (
     # a x + b x^3 + c x^5: the best in turn for singular values from .001 to 1, taken a little inside where they are
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
@@ -86,9 +88,30 @@ def orthogonal(x: Tensor) -> Tensor:
     tall = x.shape[1] > x.shape[2]
     x = x.transpose(1, 2) if tall else x
     x = x / (x.float().norm(dim=(1, 2), keepdim=True).to(x.dtype) * 1.02 + 1e-6)
-    for number, (a, b, c) in enumerate(POLYNOMIALS):
-        if number < len(POLYNOMIALS) - 1:  # rounding must not carry a value over 1 into the next one: there it explodes
-            a, b, c = a / INSIDE, b / INSIDE**3, c / INSIDE**5
-        gram = x @ x.transpose(1, 2)
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    if x.dtype == torch.float32 and x.shape[2] >= LONG * x.shape[1]:
+        x = _squares(x) @ x
+    else:
+        for a, b, c in _polynomials():
+            gram = x @ x.transpose(1, 2)
+            x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.transpose(1, 2) if tall else x
+
+
+def _polynomials() -> list[tuple[float, float, float]]:
+    """Rounding must not carry a value over 1 into the next one: there it explodes."""
+    return [(a / INSIDE, b / INSIDE**3, c / INSIDE**5) for a, b, c in POLYNOMIALS[:-1]] + [POLYNOMIALS[-1]]
+
+
+def _squares(x: Tensor) -> Tensor:
+    """What x is multiplied by in all, from squares of its shorter side alone: the Gram matrix goes through the same
+    polynomials. Half of the work for a long matrix; it needs fp32, since the Gram matrix has the singular values squared."""
+    gram = x @ x.transpose(1, 2)
+    done: Tensor | None = None
+    for number, (a, b, c) in enumerate(_polynomials()):
+        step = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        step.diagonal(dim1=1, dim2=2).add_(a)
+        done = step if done is None else step @ done
+        if number < len(POLYNOMIALS) - 1:
+            gram = step @ gram @ step
+    assert done is not None
+    return done

@@ -89,7 +89,8 @@ inline Block block_of(int64_t begin, int64_t n, int64_t reach) {
     return b;
 }
 
-// Scores of a block to probabilities; beyond the record and the window: 0.
+// Scores of a block to probabilities; beyond the record and the window: 0. (The largest is sought among copies, by `load`:
+// std::max of two references is not vectorised.)
 inline void softmax(float *scores, const Block &b, int64_t reach) {
     for (int64_t i = b.begin; i < b.end; i++) {
         float *row = scores + (i - b.begin) * b.padded, most = -INFINITY, sum = 0;
@@ -98,7 +99,7 @@ inline void softmax(float *scores, const Block &b, int64_t reach) {
         for (int64_t j = 0; j < first; j++) row[j] = 0;
         for (int64_t j = last; j < b.padded; j++) row[j] = 0;
 #pragma omp simd reduction(max : most)
-        for (int64_t j = first; j < last; j++) most = std::max(most, row[j]);
+        for (int64_t j = first; j < last; j++) most = std::max(most, load(row[j]));
 #pragma omp simd reduction(+ : sum)
         for (int64_t j = first; j < last; j++) {
             row[j] = exponential(row[j] - most);
@@ -120,7 +121,7 @@ inline void unscaled(const float *scores, const Block &b, int64_t reach, uint32_
         int64_t last = (reach ? std::min(b.last, i + reach + 1) : b.last) - b.first;
         float most = -INFINITY;
 #pragma omp simd reduction(max : most)
-        for (int64_t j = first; j < last; j++) most = std::max(most, row[j]);
+        for (int64_t j = first; j < last; j++) most = std::max(most, load(row[j]));
         __m512 sum = _mm512_setzero_ps();
         for (int64_t j = 0; j < b.padded; j += LANES) {
             int64_t from = std::min<int64_t>(std::max<int64_t>(first - j, 0), LANES);

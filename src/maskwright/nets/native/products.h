@@ -46,6 +46,10 @@ void product(const float *A, int64_t down, int64_t right, const float *B, int64_
     int64_t j = 0;
     for (; j + WIDEST * LANES <= n; j += WIDEST * LANES)
         strip<ADD, WIDEST>(A, down, right, B + j, ldb, C + j, ldc, m, k);
+    if (WIDEST > 3 && j + 3 * LANES <= n) {
+        strip<ADD, 3>(A, down, right, B + j, ldb, C + j, ldc, m, k);
+        j += 3 * LANES;
+    }
     for (; j + 2 * LANES <= n; j += 2 * LANES) strip<ADD, 2>(A, down, right, B + j, ldb, C + j, ldc, m, k);
     for (; j < n; j += LANES) strip<ADD, 1>(A, down, right, B + j, ldb, C + j, ldc, m, k);
 }
