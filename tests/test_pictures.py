@@ -334,3 +334,18 @@ def test_everything_hidden_can_be_filled(model: mw.Model) -> None:
     with pytest.raises(QueryError, match="nothing of it is known; leave a part"):
         model.fill(Image.fromarray(nothing))
     assert model.fill(Image.fromarray(nothing), draws=1).picture.pixels.shape == (24, 24, 3)
+
+
+def test_arrays_of_many_channels_are_trained_on_and_another_count_among_them_is_named(tmp_path: Path) -> None:
+    rng, folder = np.random.default_rng(0), tmp_path / "bands"
+    folder.mkdir()
+    for number in range(130):
+        np.save(folder / f"{number}.npy", rng.integers(0, 256, (40, 40, 5), dtype=np.uint8))
+    np.save(folder / "7.npy", wave(0))
+    with pytest.raises(DataError, match=r"7\.npy: 3 channels, where the model has 5"):
+        mw.train(folder, out=tmp_path / "m", steps=2, settings=TINY)
+    model = mw.train(folder, out=tmp_path / "m", steps=2, settings=TINY, on_bad="skip")
+    assert model.about["data"]["records"] == 129
+    assert len(model.score(np.load(folder / "8.npy")).per_token) == 25
+    with pytest.raises(RecipeError, match=r"data\[0\]: expected a path, got ndarray"):
+        mw.train([np.load(folder / "8.npy")], out=tmp_path / "n", steps=2)  # type: ignore[list-item]

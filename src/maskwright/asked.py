@@ -56,6 +56,12 @@ def asked(
 ) -> Asked:
     """Raises RecipeError, ModelError, RunError."""
     paths = () if data is None else (data,) if isinstance(data, (str, os.PathLike)) else tuple(data)
+    for number, path in enumerate(paths):
+        if not isinstance(path, (str, os.PathLike)):
+            raise RecipeError(
+                f"data[{number}]: expected a path, got {type(path).__name__}; a run reads files, which it can go on from:"
+                " save values to a folder, or a Parquet file"
+            )
     return _checked(
         {
             "data.paths": tuple(map(os.fspath, paths)) or None, "data.field": field, "data.group": group,

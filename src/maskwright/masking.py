@@ -18,7 +18,7 @@ import numpy as np
 from maskwright.errors import RecipeError, nearest
 from maskwright.tokens import Array, Batch, Mask
 
-KINDS = ("random", "unit", "box")
+KINDS = ("random", "unit", "box", "mixed")
 SCHEDULES = ("fixed", "falling", "uniform")
 FALLEN = 0.2
 """of the way from the first rate to the last, on average over a run"""
@@ -29,7 +29,8 @@ LONGEST_SIDE = 10
 @dataclass(frozen=True, kw_only=True)
 class MaskConfig:
     kind: str = "random"
-    """random: token by token; unit: whole words (patches, cells); box: spans (blocks in a picture)"""
+    """random: token by token; unit: whole words (patches, cells); box: spans (blocks in a picture); mixed: of every second
+    record boxes, of the others random tokens"""
     rate: float = 0.4
     """the share of a record's tokens that is hidden"""
     schedule: str = "falling"
@@ -153,7 +154,8 @@ def _priority(batch: Batch, config: MaskConfig, key: Array) -> Array:
     if config.kind == "random":
         return own
     chance = [uniform(key[record], index + (axis + 1 << 41)) for axis in range(batch.positions.shape[1])]
-    return _boxes(batch, own, np.stack(chance, axis=1), config.box_mean)
+    boxes = _boxes(batch, own, np.stack(chance, axis=1), config.box_mean)
+    return boxes if config.kind == "box" else np.where(uniform(key, np.full(len(key), 1 << 43))[record] < 0.5, boxes, own)
 
 
 def _boxes(batch: Batch, own: Array, chance: Array, mean: float) -> Array:

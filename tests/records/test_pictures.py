@@ -56,6 +56,18 @@ def test_grey_of_8_and_16_bits_comes_back_exactly(array: np.ndarray[Any, Any]) -
     assert found.known is None
 
 
+@pytest.mark.parametrize("kept", [1.0, 0.5, 0.05])
+def test_a_saved_array_is_read_whole_or_named(kept: float) -> None:
+    out = io.BytesIO()
+    np.save(out, np.dstack([COLOURS, COLOURS]))
+    data = out.getvalue()[: int(kept * len(out.getvalue()))]
+    if kept == 1:
+        assert np.array_equal(pictures.decoded(data, "a.npy", silent).pixels[..., 3:], COLOURS)
+    else:
+        with pytest.raises(DataError, match=r"a\.npy: a damaged array: .*; leave it out"):
+            pictures.decoded(data, "a.npy", silent)
+
+
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP"])
 def test_colours_come_back_exactly_from_formats_without_loss(kind: str) -> None:
     data = encoded(Image.fromarray(COLOURS), kind, **({"lossless": True} if kind == "WEBP" else {}))

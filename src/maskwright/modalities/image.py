@@ -42,6 +42,8 @@ FILE, PREPROCESSOR = "image.json", "preprocessor_config.json"
 FAMILIES = ("", "vit_mae")
 DEFAULT_SIDE = 96
 """of a ViT-MAE's squares"""
+HOLE = 6.0
+"""patches a side of the boxes that training hides, on average"""
 VIEW = 1 << 44
 """counter from which a view draws its chance, far from those of masks"""
 DECODER_SHARE = 3
@@ -60,6 +62,8 @@ class ImageConfig:
     """vit_mae: a net that transformers' ViTMAEForPreTraining and ViTModel open; empty: ours, which learns more"""
     side: int = 0
     """every picture is brought to a square of so many pixels; 0: each keeps its size"""
+    shift: bool = False
+    """training cuts a picture's patches from another place each time: where pictures are very few, and runs long"""
     mean: tuple[float, ...] = ()
     """of a channel, from 0 to 1, and below its deviation: by these a ViT-MAE has its pixels normalised; empty: one half"""
     deviation: tuple[float, ...] = ()
@@ -75,6 +79,8 @@ class ImageConfig:
             raise RecipeError("image.bits 16 is not for image.family vit_mae, whose pictures have 8; leave one of them out")
         if min(self.deviation, default=1.0) <= 0:
             raise RecipeError("image.deviation must be above 0 for every channel")
+        if self.square and self.shift:
+            raise RecipeError("image.shift is not for squares (image.side): their patches are known by their places")
         if self.family and self.square % self.patch:
             raise RecipeError(f"image.side {self.square} must be a whole number of patches (image.patch = {self.patch})")
 
@@ -115,10 +121,10 @@ class Image:
 
     @property
     def mask(self) -> MaskConfig:
-        """`score` and `fill` hide little or much; a ViT-MAE learns from much alone."""
+        """`score` and `fill` hide little or much, here and there or a whole hole; a ViT-MAE learns from much alone."""
         if self.config.family:
             return MaskConfig(schedule="fixed", rate=0.75)
-        return MaskConfig(schedule="uniform", rate=0.95, rate_end=0.05)
+        return MaskConfig(kind="mixed", schedule="uniform", rate=0.95, rate_end=0.05, box_mean=HOLE)
 
     @property
     def frame_size(self) -> int:
@@ -226,8 +232,7 @@ class Image:
         )
 
     def varied(self, columns: dict[str, Array], sizes: Array, keys: Array) -> dict[str, Array]:
-        """Cut from another place; but for squares, whose patches are known by their places."""
-        if self.config.square:
+        if not self.config.shift:
             return columns
         p = self.config.patch
         known = np.unpackbits(columns["known"], axis=1, count=p * p).reshape(-1, p, p).astype(bool)

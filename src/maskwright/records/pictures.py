@@ -1,7 +1,7 @@
 """Encoded pictures, arrays and Pillow's images to pixels at their recorded depth; what can't be read is named.
 
-In: the bytes of a file (jpg, png, webp, bmp, tiff, gif), or what Python holds. Out: a `Picture`, upright, of one channel
-(grey), three (RGB), or as many as an array has. What is mostly transparent is not known. Knows nothing of models.
+In: the bytes of a file (jpg, png, webp, bmp, tiff, gif, npy), or what Python holds. Out: a `Picture`, upright, of one
+channel (grey), three (RGB), or as many as an array has. What is mostly transparent is not known. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import numpy as np
 from maskwright.errors import DataError
 from maskwright.tokens import Array
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".npy")
 MOST_PIXELS = 1 << 26
 """a file that claims more is refused before it is decoded: it may be made to fill the memory"""
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+_ARRAY = b"\x93NUMPY"
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*", _ARRAY)
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
 BYTES = (bytes, bytearray, memoryview)
 Note = Callable[[str], None]
@@ -62,6 +63,11 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
 
     if not data:
         raise DataError(f"{name}: an empty file, 0 bytes; leave it out")
+    if data.startswith(_ARRAY):
+        try:
+            return of_array(np.load(io.BytesIO(data), allow_pickle=False), name)
+        except (ValueError, EOFError, OSError) as error:
+            raise DataError(f"{name}: a damaged array: {str(error).splitlines()[0]}; leave it out") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures, and of metadata that nobody needs

@@ -78,9 +78,11 @@ def prepare(
     del sample
     modality.save(folder, 0)
     writer = Writer(folder, modality.columns)
-    whole = read(source) if grouped or held_out or not few else _stretched(read(source), modality, size)
+    stretched = few and not (grouped or held_out)
+    whole = _stretched(read(source), modality, size) if stretched else read(source)
     _tokenise(whole, source, modality, writer, progress)
-    known = {"made": made, "records": records, "bytes": size, "train": len(writer.lengths)}
+    train = len(writer.lengths)  # without what the modality refused
+    known = {"made": made, "records": records if stretched else train, "bytes": size, "train": train}
     if held_out:
         _tokenise(read(held_out), held_out, modality, writer, progress)
     writer.close()
