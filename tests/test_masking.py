@@ -89,13 +89,14 @@ def test_whole_units_go_together() -> None:
 def test_boxes_are_longer_than_chance() -> None:
     made = batch([200] * 100)
     runs = {}
-    for kind in ("random", "box"):
+    for kind in ("random", "mixed", "box"):
         hidden = draw(
             made, MaskConfig(kind=kind, schedule="fixed", rate=0.2, box_mean=4.0), seed=0, step=0, decay=1.0
         ).hidden
         runs[kind] = hidden.sum() / (hidden[1:] & ~hidden[:-1]).sum()
     assert runs["random"] == pytest.approx(1.25, abs=0.1)
     assert runs["box"] > 2
+    assert runs["random"] < runs["mixed"] < runs["box"]
 
 
 def picture(rows: int, columns: int) -> Tokens:
@@ -157,5 +158,7 @@ def test_a_cover_predicts_every_token_once_its_word_hidden_behind_it(sizes: list
 
 
 def test_a_choice_that_is_none_names_the_nearest() -> None:
-    with pytest.raises(RecipeError, match=r"mask.kind = 'boxes': choose one of random, unit, box \(did you mean 'box'\?\)"):
+    with pytest.raises(
+        RecipeError, match=r"mask.kind = 'boxes': choose one of random, unit, box, mixed \(did you mean 'box'\?\)"
+    ):
         MaskConfig(kind="boxes")
