@@ -25,6 +25,9 @@ from maskwright.tokens import Array, Tokens
 
 READINGS = 8
 """of a window, for a draw"""
+DRAWN = 0.7
+"""temperature of a draw: of the many blanks beside each other each need only now and then be improbable for all to look so
+(LOG.md); how likely it was is told at 1"""
 SHOWN = 0.25
 """of a window's tokens, below which it waits for others"""
 
@@ -101,7 +104,7 @@ def draws(reader: Reader, asked: Sequence[Asked], seed: int, key: int, config: D
 
     def drawn(distribution: Any, turns: list[tuple[Turn, int]]) -> dict[str, Any]:
         parts = [(np.random.default_rng((seed, key, *turn)), rows) for turn, rows in turns]
-        return dict(distribution.sample(Chances(parts)))
+        return dict(distribution.tempered(DRAWN).sample(Chances(parts)))
 
     return _filled(reader, asked, READINGS, config, drawn)
 
