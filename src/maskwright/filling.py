@@ -51,6 +51,8 @@ class _Choice:
 
 
 class Filler:
+    """Answers queries by one reader, with one calibration."""
+
     def __init__(self, reader: Reader, calibration: Calibration) -> None:
         self.reader, self.modality, self.calibration = reader, reader.modality, calibration
 

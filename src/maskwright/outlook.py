@@ -49,8 +49,7 @@ def plan(
 ) -> list[dict[str, Any]]:
     """What `train` would make of `data` with half of `budget`, with it, and with double: options as there.
 
-    `report` hears what a person should read. What a run on pictures will reach, or one that goes on from a checkpoint, can't
-    be said beforehand: `bits_per_byte` is None there. Raises MaskwrightError: DataError, ModelError, RecipeError, RunError.
+    `report` hears what a person reads. `bits_per_byte` is None for pictures, and from a checkpoint. Raises MaskwrightError.
     """
     wanted = asked(
         data, settings, {"budget": budget, "steps": None, "tokens": None}, field=field, group=group, record=record,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskwright.errors import RecipeError
+from maskwright.masking import step_keys
+from maskwright.modalities.image import Image, ImageConfig
 from maskwright.modalities.views import cut, moved, whole
 
 
@@ -41,3 +45,22 @@ def test_pictures_are_moved_each_by_itself() -> None:
         part = slice(ends[i], ends[i + 1])
         alone = moved(patches[part], known[part], sizes[i : i + 1], chance[i : i + 1])
         assert all(np.array_equal(a[part], b) for a, b in zip(together, alone, strict=True))
+
+
+def test_training_sees_views_where_asked_and_never_of_squares() -> None:
+    columns = {
+        "pixels": np.random.default_rng(0).integers(0, 256, (18, 192), dtype=np.uint8),
+        "known": np.full((18, 8), 255, dtype=np.uint8),
+    }
+    sizes, image = np.array([[3, 3], [3, 3]]), Image()
+    image.channels, image.bits = 3, 8
+    assert image.varied(columns, sizes, np.arange(2, dtype=np.uint64)) is columns
+    image.configure(ImageConfig(shift=True))
+    one, again, other = (
+        image.varied(columns, sizes, step_keys(np.arange(2, dtype=np.uint64), 0, step)) for step in (1, 1, 2)
+    )
+    assert np.array_equal(one["pixels"], again["pixels"])
+    assert not np.array_equal(one["pixels"], other["pixels"])
+    assert not np.array_equal(one["pixels"], columns["pixels"])
+    with pytest.raises(RecipeError, match=r"image\.shift is not for squares"):
+        ImageConfig(shift=True, side=96)
