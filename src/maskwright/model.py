@@ -20,9 +20,9 @@ from maskwright.beside import beside
 from maskwright.errors import QueryError
 from maskwright.filling import Filler, Options
 from maskwright.infer.calibration import Calibration
+from maskwright.infer.pooling import embed
 from maskwright.infer.reader import Reader
 from maskwright.infer.score import PASSES, score
-from maskwright.infer.windows import windows
 from maskwright.modalities.base import Modality
 from maskwright.nets import machine
 from maskwright.nets.masked import MaskedNet
@@ -150,10 +150,11 @@ class Model:
         return self.calibration.threshold(false_alarms)
 
     def embed(self, record: Any) -> Array:
-        """(n, W) float32 rows of unit length, or (W,) for one record: the mean of the final states of all tokens that are
-        known."""
-        out = [self._embed(encoded) for _, encoded in self._encoded(self._records(record))]
-        rows = np.concatenate(out) if out else np.zeros((0, self.net.config.width), dtype=np.float32)
+        """(n, W) float32 rows of unit length, or (W,) for one record: of text the mean of the final states of all tokens that
+        are known; of pictures mean and deviation of those in each of 2 x 2 cells (`Modality.pooling`)."""
+        out = [embed(self.reader, encoded) for _, encoded in self._encoded(self._records(record))]
+        width = self.modality.pooling.width(self.modality.axes, self.net.config.width)
+        rows = np.concatenate(out) if out else np.zeros((0, width), dtype=np.float32)
         return rows[0] if self._alone(record) else rows
 
     def _encoded(self, records: Iterable[Record]) -> Iterator[tuple[Sequence[Record], list[Tokens]]]:
@@ -178,27 +179,6 @@ class Model:
                 group, size = [], 0
         if group:
             yield group
-
-    def _embed(self, records: Sequence[Tokens]) -> Array:
-        pieces, owners, kept = [], [], []
-        frame = self.modality.frame_size
-        before = (frame + 1) // 2
-        for number, tokens in enumerate(records):
-            cuts = windows(tokens.shape, self.reader.most)
-            last = len(cuts.tokens) - 1
-            for w, own in enumerate(cuts.tokens):
-                pieces.append(tokens.take(own))
-                owners.append(number)
-                # Every token counts once, where it lies most central; the frame at the two ends of the record.
-                mine = (cuts.owner[own] == w) & tokens.present[own]
-                kept.append(np.array([w == 0] * before + list(mine) + [w == last] * (frame - before), dtype=bool))
-        sums = np.zeros((len(records), self.net.config.width))
-        counts = np.zeros((len(records), 1))
-        for states, number, mine in zip(self.reader.states(pieces), owners, kept, strict=True):
-            sums[number] += states[mine].sum(0, dtype=np.float64)
-            counts[number] += mine.sum()
-        mean = sums / np.maximum(counts, 1)
-        return (mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
 def load(path: str | os.PathLike[str], precision: str = "float32", device: str = "auto") -> Model:

@@ -13,6 +13,7 @@ import torch
 
 from maskwright import folder, modalities
 from maskwright.errors import QueryError
+from maskwright.infer.pooling import cells, embed
 from maskwright.infer.reader import Question, Reader
 from maskwright.infer.windows import around
 from maskwright.masking import MaskConfig, at_random, draw, step_keys
@@ -187,6 +188,28 @@ def test_answers_do_not_depend_on_company(made: Made) -> None:
         kept, questions = questions, [question]
         assert reader.ask(questions, answer)[0] == pytest.approx(together[number], abs=1e-5, rel=1e-5)
         questions = kept
+
+
+def test_a_vector_is_made_of_its_records_known_states(made: Made) -> None:
+    """By itself or in company, and whatever its windows; what is absent says nothing."""
+    modality, net = made.modality, made.net
+    reader, pooling = Reader(net, modality), modality.pooling
+    tokens = modality.encode(made.records[:40])
+    vectors = embed(reader, tokens)
+    assert vectors.shape == (40, pooling.width(modality.axes, net.config.width))
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    for number in range(0, 40, 5):
+        own = tokens[number]
+        np.testing.assert_allclose(embed(reader, [own])[0], vectors[number], atol=1e-5)
+        if len(own) > reader.most or not own.present.all():
+            continue
+        (states,) = reader.states([own])
+        before = (modality.frame_size + 1) // 2
+        place = np.pad(cells(own, pooling.cells), (before, modality.frame_size - before), mode="edge")
+        inside = [states[place == c] for c in range(pooling.cells**modality.axes)]
+        parts = [[c.mean(0) for c in inside], [c.std(0) for c in inside] if pooling.deviation else []]
+        whole = np.concatenate([part for kind in parts for part in kind])
+        np.testing.assert_allclose(whole / np.linalg.norm(whole), vectors[number], atol=1e-4)
 
 
 def test_regions_hold_what_they_promise(made: Made) -> None:

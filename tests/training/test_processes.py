@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import load_file
 
 from maskwright.training.processes import Processes
@@ -29,11 +30,21 @@ def test_the_parts_of_a_batch_are_the_batch(lengths: list[int], count: int) -> N
     assert max(loads) <= sum(lengths) / count + 2 * max(lengths)
 
 
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of several sizes, whose nets have a decoder."""
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for number in range(120):
+        y, x = np.indices(rng.integers(20, 60, 2))
+        Image.fromarray((127 + 90 * np.sin(x / rng.uniform(3, 9) + y / 5)).astype(np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
 def train(corpus: Path, out: Path, processes: int, *more: str) -> subprocess.CompletedProcess[str]:
     launch = ["-m", "maskwright"]
     if processes > 1:
         launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", *launch]
-    settings = [word for s in SETTINGS for word in ("--set", s)]
+    settings = [word for s in SETTINGS if corpus.is_file() or "tokenizer" not in s for word in ("--set", s)]
     command = [sys.executable, *launch, "train", str(corpus), "--out", str(out), "--steps", "10", *settings, *more]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -68,6 +79,14 @@ def test_two_processes_train_what_one_does(corpus: Path, tmp_path: Path, alone: 
     same(alone, tmp_path / "m")
     assert done.stderr.count("calibrating") <= 1  # one of them speaks
     assert [p.suffix for p in (tmp_path / "m" / "checkpoints").glob("step*")] == [".safetensors"] * 2
+
+
+@pytest.mark.parametrize("more", [[], ["--shard"]], ids=["ddp", "fsdp"])
+def test_two_processes_train_on_pictures(photos: Path, tmp_path: Path, more: list[str]) -> None:
+    for processes in (1, 2):
+        done = train(photos, tmp_path / str(processes), processes, *(more if processes > 1 else []))
+        assert done.returncode == 0, done.stderr
+    same(tmp_path / "1", tmp_path / "2")
 
 
 def test_one_goes_on_where_two_stopped(corpus: Path, tmp_path: Path, alone: Path) -> None:

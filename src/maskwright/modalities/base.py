@@ -45,6 +45,20 @@ class Cut:
     shape: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Pooling:
+    """How a record's vector is made of its tokens' states: see `infer/pooling.py`."""
+
+    cells: int = 1
+    """along each axis, each with a mean of its own"""
+    deviation: bool = False
+    """of the states in each cell too"""
+
+    def width(self, axes: int, width: int) -> int:
+        """Of a record's vector, where a state has `width`."""
+        return self.cells**axes * (1 + self.deviation) * width
+
+
 class Modality(Protocol):
     name: str
     form: Form
@@ -56,6 +70,8 @@ class Modality(Protocol):
     """where its configuration stands in a recipe"""
     axes: int
     """of its tokens' positions"""
+    pooling: Pooling
+    """of states to a record's vector"""
 
     @property
     def frame_size(self) -> int:

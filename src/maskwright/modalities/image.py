@@ -24,7 +24,7 @@ from maskwright import boxes
 from maskwright.errors import ModelError, QueryError, RecipeError
 from maskwright.masking import MaskConfig, at_random, uniform
 from maskwright.modalities import views
-from maskwright.modalities.base import Asked, Cut, Floor
+from maskwright.modalities.base import Asked, Cut, Floor, Pooling
 from maskwright.modalities.blend import blended
 from maskwright.modalities.edges import MOST_PATCHES, Edges
 from maskwright.modalities.terms import Terms
@@ -103,6 +103,7 @@ class Image:
     section = "image"
     form: Form = PICTURES
     axes = 2
+    pooling = Pooling(cells=2, deviation=True)
     exact = False
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from maskwright import boxes
 from maskwright.errors import DataError, QueryError, RecipeError
 from maskwright.masking import MaskConfig
 from maskwright.modalities import counts
-from maskwright.modalities.base import Asked, Cut, Floor
+from maskwright.modalities.base import Asked, Cut, Floor, Pooling
 from maskwright.modalities.bpe import Vocabulary, suggested_size
 from maskwright.nets import families
 from maskwright.nets.berts import BERTS, sentence_transformer, to_config
@@ -81,6 +81,7 @@ class Text:
     section = "tokenizer"
     form: Form = TEXTS
     axes = 1
+    pooling = Pooling()
     frame_size = 2
     mask = MaskConfig()
     exact = True
