@@ -150,8 +150,8 @@ class Model:
         return self.calibration.threshold(false_alarms)
 
     def embed(self, record: Any) -> Array:
-        """(n, W) float32 rows of unit length, or (W,) for one record: of text the mean of the final states of all tokens that
-        are known; of pictures mean and deviation of those in each of 2 x 2 cells (`Modality.pooling`)."""
+        """(n, W) float32 rows of unit length, or (W,) for one record: of text the mean of the final states of all
+        known tokens; of pictures mean and deviation of those in each of 2 x 2 cells (`Modality.pooling`)."""
         out = [embed(self.reader, encoded) for _, encoded in self._encoded(self._records(record))]
         width = self.modality.pooling.width(self.modality.axes, self.net.config.width)
         rows = np.concatenate(out) if out else np.zeros((0, width), dtype=np.float32)
