@@ -50,6 +50,15 @@ def test_the_kernels_are_built_here() -> None:
 @pytest.mark.parametrize(("dtype", "close"), PRECISIONS)
 @given(SIZES)
 @settings(max_examples=10, deadline=None)
+def test_gelu_with_its_bias(dtype: torch.dtype, close: float, size: tuple[int, int]) -> None:
+    u = (noise(*size, dtype=dtype).detach() * 4).requires_grad_()
+    agree(ops.gelu, lambda u, b: F.gelu(u + b), u, noise(size[1], seed=1), close=close)
+    agree(lambda u: ops.gelu(u, None), F.gelu, u, close=close)
+
+
+@pytest.mark.parametrize(("dtype", "close"), PRECISIONS)
+@given(SIZES)
+@settings(max_examples=10, deadline=None)
 def test_norm_of_a_sum(dtype: torch.dtype, close: float, size: tuple[int, int]) -> None:
     x, a = noise(*size, dtype=dtype), noise(*size, seed=1, dtype=dtype)
     weight, shift = noise(size[1], seed=2), noise(size[1], seed=3)

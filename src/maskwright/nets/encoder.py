@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
 from maskwright.nets.attention import Layout, Turn, attend, reader_of
-from maskwright.nets.ops import add_norm, geglu
+from maskwright.nets.ops import add_norm, geglu, gelu
 from maskwright.nets.positions import angles
 from maskwright.tokens import Array
 
@@ -146,8 +146,9 @@ class MLP(nn.Module):
         self.Wo = Linear(config.ff, config.width, config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.Wi(x)
-        return self.Wo(geglu(inner) if self.gated else F.gelu(inner))
+        if self.gated:
+            return self.Wo(geglu(self.Wi(x)))
+        return self.Wo(gelu(F.linear(x, self.Wi.weight.to(x.dtype)), self.Wi.bias))  # which adds the bias in its own pass
 
 
 class Layer(nn.Module):

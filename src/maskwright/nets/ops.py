@@ -1,5 +1,5 @@
-"""What a layer does between its matrix products: norms with the residual sum, GeGLU, token vectors, and the loss over a
-vocabulary.
+"""What a layer does between its matrix products: norms with the residual sum, GeGLU, GELU with its bias, token vectors, and
+the loss over a vocabulary.
 
 In and out: flat tensors, gradients included. Each is one pass over memory where the kernels of `native` are at hand, and
 the same in torch's operations where they aren't (another device, no compiler); both agree within rounding.
@@ -38,6 +38,13 @@ def geglu(u: Tensor) -> Tensor:
         return _GeGLU.apply(u)  # type: ignore[no-untyped-call]
     value, gate = u.chunk(2, dim=-1)
     return F.gelu(value) * gate
+
+
+def gelu(u: Tensor, bias: Tensor | None) -> Tensor:
+    """(T, F) -> gelu(u + bias)."""
+    if native.serves(u, with_=(bias,)):
+        return _GELU.apply(u, bias)  # type: ignore[no-untyped-call]
+    return F.gelu(u if bias is None else u + bias.to(u.dtype))
 
 
 def embed_norm(table: Tensor, ids: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
@@ -102,6 +109,23 @@ class _GeGLU(torch.autograd.Function):
         du = torch.empty_like(u)
         native.call("geglu_backward", u, u, grads[0].contiguous(), du, len(u), u.shape[1] // 2)
         return du
+
+
+class _GELU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, bias: Tensor | None) -> Tensor:
+        out = torch.empty_like(u)
+        native.call("gelu_forward", u, u, bias, out, *u.shape)
+        ctx.save_for_backward(u, bias)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        u, bias = ctx.saved_tensors
+        du, dbias = torch.empty_like(u), u.new_zeros(torch.get_num_threads(), u.shape[1], dtype=torch.float32)
+        native.call("gelu_backward", u, u, bias, grads[0].contiguous(), du, dbias, *u.shape)
+        return du, None if bias is None else dbias.sum(0)
 
 
 class _EmbedNorm(torch.autograd.Function):

@@ -9,6 +9,8 @@
 
 namespace {
 
+typedef float Four __attribute__((vector_size(16), aligned(4)));
+
 struct Scratch {
     std::vector<float> q, k, v, kt, vt, scores, out, dout, dscores, dq, dk, dv;
     std::vector<uint32_t> pairs[12];
@@ -65,9 +67,20 @@ void give(const float *from, const float *cosine, const float *sine, float scale
     }
 }
 
+// (n, depth) to (depth, padded), four columns of four rows at a time; depth is a multiple of LANES.
 inline void transpose(const float *from, float *to, int64_t n, int64_t depth, int64_t padded) {
+    int64_t whole = n / 4 * 4;
+    for (int64_t i = 0; i < whole; i += 4)
+        for (int64_t d = 0; d < depth; d += 4) {
+            const float *f = from + i * depth + d;
+            float *t = to + d * padded + i;
+            for (int row = 0; row < 4; row++) {
+                Four column = {f[row], f[depth + row], f[2 * depth + row], f[3 * depth + row]};
+                *(Four *)(t + row * padded) = column;
+            }
+        }
     for (int64_t d = 0; d < depth; d++) {
-        for (int64_t i = 0; i < n; i++) to[d * padded + i] = from[i * depth + d];
+        for (int64_t i = whole; i < n; i++) to[d * padded + i] = from[i * depth + d];
         for (int64_t i = n; i < padded; i++) to[d * padded + i] = 0;
     }
 }
@@ -89,25 +102,28 @@ inline Block block_of(int64_t begin, int64_t n, int64_t reach) {
     return b;
 }
 
-// Scores of a block to probabilities; beyond the record and the window: 0. (The largest is sought among copies, by `load`:
-// std::max of two references is not vectorised.)
+// Scores of a block to probabilities; beyond the record and the window: 0. Rows are whole vectors, and are gone through whole:
+// what is left over of a vector would be gone through one by one. (The largest is sought among copies, by `load`: std::max of
+// two references is not vectorised.)
 inline void softmax(float *scores, const Block &b, int64_t reach) {
     for (int64_t i = b.begin; i < b.end; i++) {
         float *row = scores + (i - b.begin) * b.padded, most = -INFINITY, sum = 0;
-        int64_t first = (reach ? std::max(b.first, i - reach) : b.first) - b.first;
-        int64_t last = (reach ? std::min(b.last, i + reach + 1) : b.last) - b.first;
-        for (int64_t j = 0; j < first; j++) row[j] = 0;
-        for (int64_t j = last; j < b.padded; j++) row[j] = 0;
+        float *first = row + (reach ? std::max(b.first, i - reach) : b.first) - b.first;
+        float *last = row + (reach ? std::min(b.last, i + reach + 1) : b.last) - b.first;
+        std::fill(row, first, -INFINITY);
+        std::fill(last, row + b.padded, -INFINITY);
 #pragma omp simd reduction(max : most)
-        for (int64_t j = first; j < last; j++) most = std::max(most, load(row[j]));
+        for (int64_t j = 0; j < b.padded; j++) most = std::max(most, load(row[j]));
 #pragma omp simd reduction(+ : sum)
-        for (int64_t j = first; j < last; j++) {
+        for (int64_t j = 0; j < b.padded; j++) {
             row[j] = exponential(row[j] - most);
             sum += row[j];
         }
         float share = 1.0f / sum;
 #pragma omp simd
-        for (int64_t j = first; j < last; j++) row[j] *= share;
+        for (int64_t j = 0; j < b.padded; j++) row[j] *= share;
+        std::fill(row, first, 0.0f);
+        std::fill(last, row + b.padded, 0.0f);
     }
 }
 
@@ -275,12 +291,12 @@ void attend_backward(const T *qkv, const int64_t *cu, const float *cosine, const
                     product<false>(gi, depth, 1, vt + b.first, h.padded, dp, b.padded, rows, b.padded, depth);
                 }
                 for (int64_t i = 0; i < rows; i++) {
-                    float *pi = p + i * b.padded, *di = dp + i * b.padded, mean = 0;
+                    float *pi = p + i * b.padded, *di = dp + i * b.padded;
+                    float mean = 0;  // outside, probabilities are 0
 #pragma omp simd reduction(+ : mean)
-                    for (int64_t j = 0; j < keys; j++) mean += pi[j] * di[j];
+                    for (int64_t j = 0; j < b.padded; j++) mean += pi[j] * di[j];
 #pragma omp simd
-                    for (int64_t j = 0; j < keys; j++) di[j] = pi[j] * (di[j] - mean);
-                    for (int64_t j = keys; j < b.padded; j++) di[j] = 0;
+                    for (int64_t j = 0; j < b.padded; j++) di[j] = pi[j] * (di[j] - mean);
                 }
                 if (pairs) {
                     along(dp, b.padded, rows, b.padded, p2);

@@ -1,5 +1,5 @@
-// What a step spends outside matrix products, one pass over memory each: norms with the residual sum, GeGLU, token vectors,
-// the softmax over a vocabulary.
+// What a step spends outside matrix products, one pass over memory each: norms with the residual sum, GeGLU, GELU, token
+// vectors, the softmax over a vocabulary.
 //
 // In and out: raw arrays, row by row; activations in bf16 or fp32 (the suffix), arithmetic and reductions in fp32.
 // Every result depends on the input and the number of threads alone. Plain C++17 with OpenMP, no header of torch.
@@ -123,6 +123,48 @@ template <typename T> void geglu_backward(const T *u, const T *grad, T *du, int6
     }
 }
 
+// gelu(u + bias), where the bias may be missing.
+template <typename T>
+void gelu_forward(const T *u, const float *bias, T *out, int64_t rows, int64_t width, int threads) {
+    const std::vector<float> none(bias ? 0 : width);
+    const float *added = bias ? bias : none.data();
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < rows; i++) {
+        const T *from = u + i * width;
+        T *to = out + i * width;
+#pragma omp simd
+        for (int64_t j = 0; j < width; j++) {
+            float density, integral, v = load(from[j]) + added[j];
+            normal(v, density, integral);
+            store(to + j, v * integral);
+        }
+    }
+}
+
+// dbias is a sum over rows, (threads, width), to be added up.
+template <typename T>
+void gelu_backward(const T *u, const float *bias, const T *grad, T *du, float *dbias, int64_t rows, int64_t width,
+                   int threads) {
+    const std::vector<float> none(bias ? 0 : width);
+    const float *added = bias ? bias : none.data();
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int part = 0; part < threads; part++) {
+        float *db = dbias + part * width;
+        for (int64_t i = rows * part / threads; i < rows * (part + 1) / threads; i++) {
+            const T *from = u + i * width, *g = grad + i * width;
+            T *to = du + i * width;
+#pragma omp simd
+            for (int64_t j = 0; j < width; j++) {
+                float density, integral, v = load(from[j]) + added[j];
+                normal(v, density, integral);
+                float d = load(g[j]) * (integral + v * density);
+                store(to + j, d);
+                db[j] += d;
+            }
+        }
+    }
+}
+
 // lse = log sum exp(logits + bias) and nll = lse - (logits + bias)[target], a row each.
 template <typename T>
 void nll_forward(const T *logits, const float *bias, const int64_t *target, float *lse, float *nll, int64_t rows,
@@ -234,6 +276,13 @@ void embed_backward(const float *table, const int64_t *ids, const float *stats, 
     }                                                                                                                        \
     void geglu_backward_##name(const T *u, const T *g, T *du, int64_t rows, int64_t ff, int threads) {                       \
         geglu_backward(u, g, du, rows, ff, threads);                                                                         \
+    }                                                                                                                        \
+    void gelu_forward_##name(const T *u, const float *bias, T *out, int64_t rows, int64_t width, int threads) {              \
+        gelu_forward(u, bias, out, rows, width, threads);                                                                    \
+    }                                                                                                                        \
+    void gelu_backward_##name(const T *u, const float *bias, const T *g, T *du, float *db, int64_t rows, int64_t width,      \
+                              int threads) {                                                                                 \
+        gelu_backward(u, bias, g, du, db, rows, width, threads);                                                             \
     }                                                                                                                        \
     void nll_forward_##name(const T *logits, const float *bias, const int64_t *target, float *lse, float *nll, int64_t rows, \
                             int64_t size, int threads) {                                                                     \
