@@ -1,6 +1,6 @@
 """Where is the defect? Circuit boards, learned from boards without any.
 
-    python benchmarks/picture_odd.py --images DIR --work DIR [--minutes 20] [--boards 40]
+    python benchmarks/picture_odd.py --images DIR --work DIR [--minutes 40] [--boards 40]
 
 Trained on templates alone, those of the last groups put aside whole; asked about tested boards of these groups. A patch of
 8 x 8 pixels counts as odd when it holds the centre of a defect's box; patches that a box only touches are left out. AUROC
@@ -45,7 +45,7 @@ def truth(shape: tuple[int, ...], found: list[dict[str, int]]) -> Array:
 
 def main() -> None:
     asked = parser(__doc__ or "")
-    asked.add_argument("--minutes", type=float, default=20)
+    asked.add_argument("--minutes", type=float, default=40)
     asked.add_argument("--boards", type=int, default=40)
     options = asked.parse_args()
     rows = table(options, "deeppcb")
