@@ -153,7 +153,7 @@ def test_the_same_in_a_shell(
     done = run("score", trained, photos / "0")
     assert "3 channels" in done.stdout
     done = run("embed", trained, photos / "1", "--out", tmp_path / "v.npy")
-    assert np.load(tmp_path / "v.npy").shape == (len(list((photos / "1").iterdir())), 32)
+    assert np.load(tmp_path / "v.npy").shape == (len(list((photos / "1").iterdir())), 8 * 32)
     done = run("plan", photos, "--budget", "20s", "--set", "net.width=32")
     assert done.returncode == 0, done.stderr
     assert "taken for pictures" in done.stderr
