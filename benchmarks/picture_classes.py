@@ -51,7 +51,7 @@ class Classifier(nn.Module):
 
     def forward(self, pictures: Sequence[Array], rng: np.random.Generator | None = None) -> Tensor:
         tokens = self.modality.encode(records_of(list(pictures), form=self.modality.form))
-        batch = self.modality.frame(join(tokens, range(len(tokens))))
+        batch = join(tokens, range(len(tokens)))  # our own nets of pictures have no frame
         along = self.modality.pooling.cells
         many = along**self.modality.axes
         cell = np.concatenate([cells(t, along) + many * number for number, t in enumerate(tokens)])

@@ -29,7 +29,7 @@ def cells(tokens: Tokens, along: int) -> Array:
 
 
 def embed(reader: Reader, records: Sequence[Tokens]) -> Array:
-    """(n, width of `size`) float32 of unit length; what is not known counts for nothing."""
+    """(n, `Pooling.width`) float32 of unit length; what is not known counts for nothing."""
     pooling, frame = reader.modality.pooling, reader.modality.frame_size
     before = (frame + 1) // 2
     pieces, owners, kept, places = [], [], [], []
@@ -48,11 +48,11 @@ def embed(reader: Reader, records: Sequence[Tokens]) -> Array:
     sums, squares = np.zeros((2, len(records), many, width))
     for states, number, mine, place in zip(reader.states(pieces), owners, kept, places, strict=True):
         for cell in np.unique(place[mine]):
-            own = states[mine & (place == cell)]
-            counts[number, cell] += len(own)
-            sums[number, cell] += own.sum(0, dtype=np.float64)
+            inside = states[mine & (place == cell)]
+            counts[number, cell] += len(inside)
+            sums[number, cell] += inside.sum(0, dtype=np.float64)
             if pooling.deviation:
-                squares[number, cell] += np.square(own, dtype=np.float64).sum(0)
+                squares[number, cell] += np.square(inside, dtype=np.float64).sum(0)
     rows = _moments(pooling, counts, sums, squares)
     return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
