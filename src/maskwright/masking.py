@@ -15,6 +15,7 @@ from itertools import product
 
 import numpy as np
 
+from maskwright import lattices
 from maskwright.errors import RecipeError, nearest
 from maskwright.tokens import Array, Batch, Mask
 
@@ -113,14 +114,12 @@ def cover(batch: Batch, passes: int, wanted: Array) -> list[Mask]:
     """Masks with disjoint targets that together predict every token that is `wanted` (T,) exactly once.
 
     A token is predicted with its unit's later tokens hidden and its earlier ones standing: hiding it alone would let the
-    rest of a word give it away (Kauf and Ivanova, 2023). Targets of one pass stand `passes` tokens apart, as far as can
-    be; which pass begins a record depends on its content. One record with as many passes as tokens is the exact rule.
+    rest of a word give it away (Kauf and Ivanova, 2023). Targets of one pass stand apart, as far as can be, along every
+    axis; which pass begins a record depends on its content. One record with as many passes as tokens is the exact rule.
     """
     free = np.flatnonzero(batch.maskable & batch.present & wanted)
-    record = batch.record[free]
-    n = np.bincount(record, minlength=len(batch.keys))
-    rank = np.arange(len(free)) - np.concatenate([[0], np.cumsum(n)])[record]
-    turn = (rank + (_mix(batch.keys) % np.uint64(max(passes, 1))).astype(np.int64)[record]) % passes
+    turn = _turns(batch.positions[free], batch.record[free], passes)
+    turn = (turn + (_mix(batch.keys) % np.uint64(max(passes, 1))).astype(np.int64)[batch.record[free]]) % passes
     last = _last_of_unit(batch)
     masks = []
     for number in range(passes):
@@ -133,6 +132,19 @@ def cover(batch: Batch, passes: int, wanted: Array) -> list[Mask]:
         hidden = (np.cumsum(reach[:-1]) > 0) & batch.maskable | ~batch.present
         masks.append(Mask(hidden=hidden, target=target, weight=np.ones(len(target), dtype=np.float32)))
     return masks
+
+
+def _turns(positions: Array, record: Array, passes: int) -> Array:
+    """(F,) the pass of each token of every record's own: in turn where there are enough, else by a lattice over its grid."""
+    out = np.zeros(len(record), dtype=np.int64)
+    for number in np.unique(record):
+        own = np.flatnonzero(record == number)
+        if passes >= len(own):
+            out[own] = np.arange(len(own))
+            continue
+        place = np.stack([np.unique(axis, return_inverse=True)[1] for axis in positions[own].T], axis=1)
+        out[own] = place @ lattices.steps(tuple(int(n) + 1 for n in place.max(axis=0)), passes)
+    return out
 
 
 def _last_of_unit(batch: Batch) -> Array:
