@@ -89,21 +89,24 @@ class Files:
     """Values that are files of their own: the only one to a path that ends like it, or any number into a folder, named after
     their records."""
 
-    def __init__(self, path: Path, column: str, ending: str, several: bool) -> None:
-        self.path, self.column, self.ending, self.several = path, column, ending, several
-        if several:
-            shutil.rmtree(path, ignore_errors=True)  # of a command that was killed
+    def __init__(self, path: Path, form: Form, final: Path) -> None:
+        self.path, self.form, self.final, self.several = path, form, final, not final.suffix
+        path.unlink(missing_ok=True) if not path.is_dir() else shutil.rmtree(path)  # of a command that was killed
+        if self.several:
             path.mkdir()
 
     def add(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            values = [c[self.column] for c in row.get("completions") or [row]]
-            name = self._fresh(row["source"], f"-1{self.ending}" if len(values) > 1 else self.ending)
+            values = [c[self.form.column] for c in row.get("completions") or [row]]
+            ending = self.form.ending(values[0])
+            name = self._fresh(row["source"], f"-1{ending}" if len(values) > 1 else ending)
             for number, value in enumerate(values, 1):
                 if self.several:
-                    (self.path / f"{name}{f'-{number}' if len(values) > 1 else ''}{self.ending}").write_bytes(value)
+                    (self.path / f"{name}{f'-{number}' if len(values) > 1 else ''}{ending}").write_bytes(value)
                 elif self.path.exists() or len(values) > 1:
-                    raise RunError(f"several {self.column}s don't go into one file; name a folder, or a .parquet file")
+                    raise RunError(f"several {self.form.name} don't go into one file; name a folder, or a .parquet file")
+                elif ending != self.final.suffix:
+                    raise RunError(f"{self.final}: what was made doesn't go into such a file; end it in {ending}")
                 else:
                     self.path.write_bytes(value)
 
@@ -112,7 +115,7 @@ class Files:
         number behind."""
         if not self.several:
             return ""
-        found = re.fullmatch(r"(.*?)(?::(\d[\d\[\]]*))?", source, re.S)
+        found = re.fullmatch(r"(.*?)(?::(?:[^:]*\brow )?(\d[\d\[\]]*))?", source, re.S)
         file, row = Path(found[1] if found else source), found[2] if found else None
         name = file.stem + (f"-{row}" if row else "")
         for tried in (name, f"{file.parent.name}-{name}", *(f"{name}~{count}" for count in range(2, 1_000_000))):
@@ -129,12 +132,12 @@ class Answers:
     def __init__(
         self, path: Path, schema: pa.Schema, matrix: str | None = None, form: Form | None = None, option: str = "--out"
     ) -> None:
-        own = form.ending if form and form.column in schema.names else ""
-        kinds = [".parquet", *([own] if own else [".jsonl"]), *([".npy"] if matrix else [])]
+        own = form.endings if form and form.column in schema.names else ()
+        kinds = [".parquet", *(own or [".jsonl"]), *([".npy"] if matrix else [])]
         if path.suffix not in kinds and (path.suffix or not own):
             folder = ", or name a folder without an ending" if own else ""
             raise RunError(f"{option} {path}: end it in {' or '.join(kinds)}{folder}")
-        self.finals = [path] + ([path.with_suffix(".ids.jsonl")] if path.suffix == ".npy" else [])
+        self.finals = [path] + ([path.with_suffix(".ids.jsonl")] if path.suffix == ".npy" and matrix else [])
         for final in self.finals:
             if final.exists():
                 raise RunError(f"{option} {final}: exists; name another")
@@ -144,8 +147,8 @@ class Answers:
         self.sink: Sink
         if path.suffix == ".parquet":
             self.sink = Parquet(self.temporaries[0], schema)
-        elif form and path.suffix in (own, "") and own:
-            self.sink = Files(self.temporaries[0], form.column, own, several=not path.suffix)
+        elif form and own and path.suffix in (*own, ""):
+            self.sink = Files(self.temporaries[0], form, path)
         elif path.suffix == ".jsonl":
             self.sink = Jsonl(self.temporaries[0])
         else:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskwright.errors import DataError, QueryError, RunError
+from maskwright.heard import NAMED, Heard
 from maskwright.terminal import say
 
 if TYPE_CHECKING:
@@ -52,12 +53,15 @@ def bulk(
     from maskwright.answers import Answers
     from maskwright.show import arrow_schema
 
-    skipped = Skipped()
-    if look and not form.ending:
+    skipped, noted = Heard(lambda message: say(f"skipped: {message}")), Heard(say)
+    if look and out and Path(out).absolute() == Path(look.path).absolute():
+        raise RunError(f"--show {look.path}: is --out too; name another")
+    if look and not form.endings:
         raise QueryError(f"--show is for pictures; {form.name} is printed, or written with --out")
-    records, alone = _records(text, form, *reading, skipped)
-    if form.ending and form.ending in (Path(out or "").suffix, Path(look.path if look else "").suffix):
-        records = _only(records, form)
+    records, alone = _records(text, form, *reading, skipped, noted)
+    endings = {Path(out or "").suffix, Path(look.path if look else "").suffix}.intersection(() if matrix else form.endings)
+    if endings:
+        records = _only(records, form, min(endings))
     rows = _answered(records, form, answer, reading[2] == "skip" and not alone, skipped)
     count = 0
     with ExitStack() as files:
@@ -82,38 +86,26 @@ def bulk(
             raise DataError(f"nothing was left to answer: {counted(skipped.count)} skipped")
     for path in filter(None, (out, look.path if look else None)):
         say(f"{path}: {counted(count)}")
+    if noted.count > NAMED:
+        say(f"told of {counted(noted.count)}; the first {NAMED} are named")
     if skipped.count:
         say(f"skipped {skipped.count} of {counted(count + skipped.count)}")
-
-
-class Skipped:
-    """What couldn't be read or answered: the first are named, and all are counted."""
-
-    NAMED = 5
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, message: str) -> None:
-        self.count += 1
-        if self.count <= self.NAMED:
-            say(f"skipped: {message}")
 
 
 def counted(count: int) -> str:
     return f"{count:,} record" + "s" * (count != 1)
 
 
-def _only(records: Iterator[Record], form: Form) -> Iterator[Record]:
+def _only(records: Iterator[Record], form: Form, ending: str) -> Iterator[Record]:
     """The only record there may be, told before any is answered."""
     first = list(itertools.islice(records, 2))
     if len(first) > 1:
-        raise RunError(f"several {form.name} don't go into one {form.ending} file; name a folder, or a .parquet file")
+        raise RunError(f"several {form.name} don't go into one {ending} file; name a folder, or a .parquet file")
     return iter(first)
 
 
 def _records(
-    text: str | None, form: Form, field: str | None, grain: str | None, on_bad: str, skipped: Skipped
+    text: str | None, form: Form, field: str | None, grain: str | None, on_bad: str, skipped: Heard, noted: Heard
 ) -> tuple[Iterator[Record], bool]:
     """The records of a file, a folder or stdin; or one text, given as it is."""
     from maskwright.records.read import Record, Source, read
@@ -129,7 +121,8 @@ def _records(
         if kind_of(Path(text)) and not any(c.isspace() for c in text):
             raise DataError(f"{text}: no such file (a text of that name can be piped in with -)")
         return iter([Record(text, "text")]), True
-    return read(Source(paths=(text,), form=form, field=field, grain=grain, on_bad=on_bad, report=skipped, note=say)), False
+    source = Source(paths=(text,), form=form, field=field, grain=grain, on_bad=on_bad, report=skipped, note=noted)
+    return read(source), False
 
 
 def _answered(
@@ -137,7 +130,7 @@ def _answered(
     form: Form,
     answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
     skip: bool,
-    skipped: Skipped,
+    skipped: Heard,
 ) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
     """Chunks of records with their answers; where one of a chunk can't be answered, the others still are."""
     for chunk in _chunks(records, form):

@@ -22,6 +22,7 @@ import typer
 import maskwright
 from maskwright.bulk import Look, bulk
 from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryError, RunError
+from maskwright.heard import Heard
 from maskwright.terminal import Progress, say
 
 if TYPE_CHECKING:
@@ -164,8 +165,8 @@ def fill(
     wanted = targets.split(",") if targets is not None else None
     loaded = maskwright.load(model, precision, device)
     form = loaded.modality.form
-    if form.ending and draws and draws > 1 and (out or "").endswith(form.ending):
-        raise RunError(f"--out {out}: {draws} draws don't go into one {form.ending} file; name a folder, or a .parquet file")
+    if draws and draws > 1 and Path(out or "").suffix in form.endings:
+        raise RunError(f"--out {out}: {draws} draws don't go into one {Path(str(out)).suffix} file; name a folder, or a .parquet file")
 
     hidden = None if mask is None else form.mask(mask)
 
@@ -270,7 +271,8 @@ def inspect(
     if (folder / "maskwright.json").is_file() or (folder / "recipe.toml").is_file():
         print("\n".join(show.model(folder)))
     else:
-        print("\n".join(show.data(Source(paths=(what,), field=field, grain=record, on_bad="skip", report=say, note=say))))
+        source = Source(paths=(what,), field=field, grain=record, on_bad="skip", report=Heard(say), note=Heard(say))
+        print("\n".join(show.data(source)))
 
 
 @app.command("list")

@@ -79,7 +79,7 @@ class Filler:
         queries = [only for [only] in asked]
         if options.draws is None:
             for record, query in zip(records, queries, strict=True):
-                if not query.tokens.present.any():
+                if not query.informed:
                     raise QueryError(f"{record.source}: nothing of it is known; leave a part to go by, or ask for draws")
             found = [[one] for one in infill.best(self.reader, queries, config)]
         else:

@@ -27,6 +27,7 @@ from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
 from maskwright.model import Model, load
 from maskwright.nets import machine
+from maskwright.heard import NAMED, Heard
 from maskwright.process import Stop, keep_memory, stoppable, tiny_is_zero
 from maskwright.recipe import Recipe
 from maskwright.records.split import Split, split
@@ -43,7 +44,7 @@ from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig
 
 SLOTS = 2000
-WHOLE_TOKENS = 200_000
+WHOLE_TOKENS = 500_000
 """of whole held-out records, at the most, whose strangeness is measured"""
 CALIBRATION_SHARE = 0.9
 """of the time that is left after training"""
@@ -184,22 +185,11 @@ class _Run:
     # Before training
 
     def _prepare(self, begun: bool) -> tuple[Modality, Prepared]:
-        skipped: set[str] = set()
-        noted: set[str] = set()
-
-        def report(message: str) -> None:
-            if message not in skipped and len(skipped) < 5:  # files are read twice
-                self.watch(News("reading", words=f"skipped: {message}"))
-            skipped.add(message)
-
-        def note(message: str) -> None:
-            if message not in noted and len(noted) < 5:
-                self.watch(News("reading", words=message))
-            noted.add(message)
-
+        skipped = Heard(lambda message: self.watch(News("reading", words=f"skipped: {message}")))
+        noted = Heard(lambda message: self.watch(News("reading", words=message)))
         data = self.recipe.data
         modality = modalities.modality(self.recipe.modality)
-        source = replace(data.source(report), form=modality.form, note=note)
+        source = replace(data.source(skipped), form=modality.form, note=noted)
         held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
         modality.configure(getattr(self.recipe, modality.section))
         prepared = prepare(
@@ -207,8 +197,9 @@ class _Run:
         )
         if prepared.changed:
             self.watch(News("reading", words="the data has changed since this run began; it goes on with what it read then"))
-        if len(skipped) > 5:
-            self.watch(News("reading", words=f"skipped {len(skipped)} in all"))
+        for what, heard in (("skipped", skipped), ("told of", noted)):
+            if heard.count > NAMED:
+                self.watch(News("reading", words=f"{what} {heard.count:,} in all"))
         if prepared.stretched:
             self.watch(News("reading", words="few documents: stretches of them are held out, not whole ones"))
         return modality, prepared

@@ -21,7 +21,7 @@ EMBED_SCHEMA = {"embedding": "floats"}
 
 
 def fill_schema(form: Form) -> dict[str, str]:
-    kind = "bytes" if form.ending else "string"
+    kind = "bytes" if form.endings else "string"
     return {
         form.column: kind,
         "prob": "double",

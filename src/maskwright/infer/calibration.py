@@ -10,6 +10,7 @@ Sadinle et al., 2019), for slots hidden alone and for each of two to eight adjac
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -36,8 +37,10 @@ SPAN_CONTEXT = 62
 QUANTILES = 1001
 SINGLE_COST, SPAN_COST = 3.4, 11.0
 """of `fit` for each slot that the configuration names, in readings of a single slot's window and of a span's"""
-FEWEST, MOST = 200, 10_000
+FEWEST, MOST = 200, 64_000
 """slots that a budget buys"""
+MOST_SLOTS = 10_000
+"""that are read: more would hardly change a temperature, or a level; the rest goes into whole records"""
 MOST_RECORDS = 2_000
 """whose strangeness is measured"""
 
@@ -45,7 +48,8 @@ MOST_RECORDS = 2_000
 @dataclass(frozen=True, kw_only=True)
 class CalibrationConfig:
     slots: int = 0
-    """single slots that the temperature is fitted on, and as many again for conformal levels; 0: what the budget allows"""
+    """single slots that the temperature is fitted on, and as many again for conformal levels, 10,000 at the most; whole
+    records' strangeness is measured for as much time as all of them would take; 0: what the budget allows"""
 
     def __post_init__(self) -> None:
         if self.slots < 0:
@@ -75,7 +79,8 @@ class Calibration:
         if rank > n:
             raise QueryError(
                 f"false alarms of {false_alarms} can't be promised: calibration had time or data for {n} held-out records"
-                " only; train on more records, longer, or with more held out (--set train.held_out=0.2)"
+                f" only, and needs {math.ceil(1 / false_alarms) - 1}; train longer (or --set calibration.slots=20000), on more"
+                " or smaller records, or with more held out (--set train.held_out=0.2)"
             )
         return self.strangeness[rank - 1]
 
@@ -113,9 +118,9 @@ def fit(
     """Single slots for the temperature and again for levels, a fourth as many slots in spans of each length; a twentieth
     as many spans to be filled of known length, and a fortieth of unknown; and of `whole` records and their keys as many as
     cost as much as the single slots do."""
-    rng, slots = np.random.default_rng((seed, 77)), config.slots
+    rng, slots = np.random.default_rng((seed, 77)), min(config.slots, MOST_SLOTS)
     slot = _slot_temperature(reader, together(fitted_on, slots, 1, rng))
-    strange = strangeness(reader, whole, slots * CONTEXT // PASSES)
+    strange = strangeness(reader, whole, config.slots * CONTEXT // PASSES)
     if not reader.modality.exact:
         return Calibration(slot, strangeness=strange)
     decode = DecodeConfig(temperature=slot)
@@ -130,12 +135,15 @@ def fit(
 
 
 def strangeness(reader: Reader, records: Sequence[tuple[Tokens, int]], most: int) -> list[float]:
-    """Nats a token of records of `most` tokens in all, ascending; a record that no longer fits is passed over."""
+    """Nats a token of records of `most` tokens in all, ascending. The first that doesn't fit is the end: smaller ones in its
+    place would stand for all sizes."""
     chosen: list[tuple[Tokens, int]] = []
     for tokens, key in records:
-        if len(tokens) <= most and tokens.present.any() and len(chosen) < MOST_RECORDS:
+        most -= len(tokens)
+        if most < 0 or len(chosen) == MOST_RECORDS:
+            break
+        if tokens.present.any():
             chosen.append((tokens, key))
-            most -= len(tokens)
     nats = score(reader, [tokens for tokens, _ in chosen], [key for _, key in chosen], PASSES)
     return sorted(round(float(n.sum() / t.present.sum()), 5) for n, (t, _) in zip(nats, chosen, strict=True))
 

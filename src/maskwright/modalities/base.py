@@ -35,6 +35,8 @@ class Asked:
     """what is put into the blanks, where a given completion is scored instead of sought"""
     label: str = ""
     """what a person calls this variant: the target's text"""
+    informed: bool = True
+    """something of it is known, in part of a token at least: a likeliest completion has something to go by"""
 
 
 @dataclass(frozen=True)

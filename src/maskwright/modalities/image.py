@@ -46,6 +46,8 @@ HOLE = 6.0
 """patches a side of the boxes that training hides, on average"""
 VIEW = 1 << 44
 """counter from which a view draws its chance, far from those of masks"""
+WHOLE_DEPTH = 16
+"""of 16-bit pictures, where none are there to tell"""
 DECODER_SHARE = 3
 """layers of the encoder for one of the decoder"""
 
@@ -58,6 +60,8 @@ class ImageConfig:
     """1 (grey), 3 (RGB), or what arrays have; 0: what most pictures have"""
     bits: int = 0
     """8 or 16 a channel; 0: what most pictures have"""
+    depth: int = 0
+    """bits that the levels of 16-bit pictures really have, 12 from many cameras; 0: as many as the brightest needs"""
     family: str = ""
     """vit_mae: a net that transformers' ViTMAEForPreTraining and ViTModel open; empty: ours, which learns more"""
     side: int = 0
@@ -73,6 +77,8 @@ class ImageConfig:
             raise RecipeError(
                 "image.patch must lie between 1 and 32, image.channels and side be at least 0, image.bits 0, 8 or 16"
             )
+        if self.depth and not 9 <= self.depth <= 16:
+            raise RecipeError("image.depth must lie between 9 and 16, or be 0")
         if self.family not in FAMILIES:
             raise RecipeError(f"image.family {self.family!r}: vit_mae is the only one; leave it out for ours")
         if self.family and self.bits == 16:
@@ -108,7 +114,7 @@ class Image:
 
     def __init__(self) -> None:
         self.config = ImageConfig()
-        self.channels, self.bits = 0, 0
+        self.channels, self.bits, self.depth = 0, 0, WHOLE_DEPTH
 
     def configure(self, config: ImageConfig) -> None:
         self.config = config
@@ -133,11 +139,11 @@ class Image:
 
     @property
     def terms(self) -> Terms:
-        return Terms(self.channels, self.bits, self.config.square)
+        return Terms(self.channels, self.bits, self.depth, self.config.square)
 
     @property
     def levels(self) -> int:
-        return 1 << self.bits
+        return self.terms.top + 1
 
     @property
     def values(self) -> int:
@@ -147,10 +153,10 @@ class Image:
     @property
     def columns(self) -> dict[str, np.dtype[Any]]:
         known = -(-(self.config.patch**2) // 8)
-        return {"pixels": np.dtype((self._depth, (self.values,))), "known": np.dtype((np.uint8, (known,)))}
+        return {"pixels": np.dtype((self._dtype, (self.values,))), "known": np.dtype((np.uint8, (known,)))}
 
     @property
-    def _depth(self) -> type[Any]:
+    def _dtype(self) -> type[Any]:
         return np.uint8 if self.bits == 8 else np.uint16
 
     def claims(self, source: Source) -> tuple[float, str]:
@@ -158,12 +164,24 @@ class Image:
         return 0.9 * (form is PICTURES), why
 
     def fit(self, sample: Iterable[Record], size: int) -> None:
-        shapes = Counter((r.value.pixels.shape[2], 8 * r.value.pixels.dtype.itemsize) for r in sample)
+        shapes: Counter[tuple[int, int]] = Counter()
+        brightest = 0
+        for pixels in (record.value.pixels for record in sample):
+            shapes[pixels.shape[2], 8 * pixels.dtype.itemsize] += 1
+            if pixels.dtype == np.uint16:
+                brightest = max(brightest, int(pixels.max()))
         channels, bits = shapes.most_common(1)[0][0]
-        self.channels, self.bits = self.config.channels or channels, self.config.bits or bits
+        self.channels, self.bits = self.config.channels or channels, 8 if self.config.family else self.config.bits or bits
+        self.depth = self.config.depth or (max(brightest.bit_length(), 9) if brightest else WHOLE_DEPTH)
+        self._check_normal("image.mean and image.deviation", RecipeError)
+
+    def _check_normal(self, where: str, error: type[RecipeError | ModelError]) -> None:
+        for values in (self.config.mean, self.config.deviation):
+            if len(values) not in (0, self.channels):
+                raise error(f"{where}: {len(values)} values, where pictures have {self.channels} channels; give one for each")
 
     def save(self, folder: Path, length: int) -> None:
-        about = asdict(replace(self.config, channels=self.channels, bits=self.bits))
+        about = asdict(replace(self.config, channels=self.channels, bits=self.bits, depth=self.depth))
         (folder / FILE).write_text(json.dumps(about, indent=2) + "\n")
         if self.config.family:
             said = {
@@ -189,14 +207,18 @@ class Image:
                 _, theirs = families.read_config(folder, VITS)
                 path = folder / PREPROCESSOR
                 normal = json.loads(path.read_text()) if path.is_file() else {}
+                channels = theirs.get("num_channels", 3)
+                if normal.get("do_normalize") is False:  # levels from 0 to 1, as they are
+                    normal = {"image_mean": [0.0] * channels, "image_std": [1.0] * channels}
                 self.config = ImageConfig(
                     family="vit_mae", patch=theirs.get("patch_size", 16), side=theirs.get("image_size", 224), bits=8,
-                    channels=theirs.get("num_channels", 3), mean=tuple(normal.get("image_mean", ())),
-                    deviation=tuple(normal.get("image_std", ())),
+                    channels=channels, mean=tuple(normal.get("image_mean") or ()),
+                    deviation=tuple(normal.get("image_std") or ()),
                 )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError, RecipeError):
             raise ModelError(f"{folder / FILE}: missing or damaged; take the folder from its origin again") from None
-        self.channels, self.bits = self.config.channels, self.config.bits
+        self.channels, self.bits, self.depth = self.config.channels, self.config.bits, self.config.depth or WHOLE_DEPTH
+        self._check_normal(str(folder / (FILE if (folder / FILE).is_file() else PREPROCESSOR)), ModelError)
 
     # Cutting
 
@@ -284,13 +306,14 @@ class Image:
         pixels, known = self.terms.brought(record.value, record.source)
         if known.all():
             raise QueryError(
-                f"{record.source}: nothing to fill: no pixel is more than half transparent, and no mask is given"
+                f"{record.source}: nothing to fill: no pixel is more than half transparent, and no mask hides one"
             )
         cut = self._cut(pixels, np.ones_like(known))  # beyond the picture's edge nothing is known either way
         shown = np.unpackbits(self._cut(pixels, known).columns["known"], axis=1, count=self.config.patch**2).astype(bool)
         tokens = self._tokens(cut)
         whole = (shown == tokens.values["known"]).all(axis=1)  # touched by a blank, a patch is hidden whole
-        return [Asked(replace(tokens, present=tokens.present & whole), _Template(record.value, shown))]
+        template = _Template(record.value, shown)
+        return [Asked(replace(tokens, present=tokens.present & whole), template, informed=bool(known.any()))]
 
     def restrict(self, distribution: Any, asked: Sequence[tuple[Asked, int]]) -> Levels:
         """What is known of a patch that a blank touches goes with what is drawn beside it."""
@@ -309,7 +332,7 @@ class Image:
 
         levels = views.whole(tokens.values["pixels"].reshape(-1, p, p, self.channels), rows, columns)[:height, :width]
         known = views.whole(asked.template.known.reshape(-1, p, p), rows, columns)[:height, :width]
-        return self.terms.returned(picture, blended(levels.astype(self._depth), ~known, p))
+        return self.terms.returned(picture, blended(levels.astype(self._dtype), ~known, p))
 
     def label(self, values: dict[str, Array]) -> list[str]:
         """The mean colour, as it is written in web pages; of other channels their means."""

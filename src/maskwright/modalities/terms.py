@@ -23,6 +23,8 @@ class Terms:
     channels: int
     bits: int
     """8 or 16"""
+    depth: int
+    """bits that the levels of 16-bit pictures have"""
     side: int
     """pixels a side of the square that every picture is brought to; 0: each keeps its size"""
 
@@ -35,42 +37,50 @@ class Terms:
                 f"{name}: {own} channels, where the model has {self.channels}; leave it out, or convert it{hint}"
             )
         known = np.ones(pixels.shape[:2], dtype=bool) if picture.known is None else picture.known
-        if self.bits == 8 and pixels.dtype == np.uint16:
-            pixels = (pixels >> _shift(pixels[known])).clip(0, 255).astype(np.uint8)
-        elif self.bits == 16 and pixels.dtype == np.uint8:
-            pixels = pixels.astype(np.uint16) * 257
-        pixels = _coloured(pixels, self.channels)
+        pixels = _coloured(_scaled(pixels, self._top(pixels), self.top), self.channels)
         if self.side and pixels.shape[:2] != (self.side, self.side):
-            dtype = pixels.dtype
             if known.all():
                 known = np.ones((self.side, self.side), dtype=bool)
-            else:  # whatever a blank has touched is blank
+            else:
                 pixels = np.where(known[..., None], pixels, _mean(pixels, known))
-                known = resized(known[..., None].astype(np.float32), self.side, self.side)[..., 0]
-                known = np.abs(known - 1) < 0.01  # bicubic overshoots beside a blank too
-            pixels = _levels(resized(pixels.astype(np.float32), self.side, self.side), dtype)
+                known = _wholly_known(known, self.side)
+            pixels = _levels(resized(pixels.astype(np.float32), self.side, self.side), self.top)
         return pixels, known
+
+    @property
+    def top(self) -> int:
+        """The highest level."""
+        return 255 if self.bits == 8 else (1 << self.depth) - 1
+
+    def _top(self, pixels: Array) -> int:
+        return 255 if pixels.dtype == np.uint8 else (1 << self.depth) - 1
 
     def returned(self, picture: Picture, made: Array) -> Picture:
         """The picture with what isn't known of it taken from `made`, (rows, columns, C) levels in the model's terms."""
         rows, columns, own = picture.pixels.shape
         if made.shape[:2] != (rows, columns):
-            made = _levels(resized(made.astype(np.float32), rows, columns), made.dtype)
-        made = _coloured(made, own)
-        if picture.pixels.dtype == np.uint16 and made.dtype == np.uint8:
-            shift = _shift(picture.pixels if picture.known is None else picture.pixels[picture.known])
-            made = made.astype(np.uint16) * 257 if shift == 8 else made.astype(np.uint16) << shift
-        elif picture.pixels.dtype == np.uint8 and made.dtype == np.uint16:
-            made = (made >> 8).astype(np.uint8)
+            made = _levels(resized(made.astype(np.float32), rows, columns), self.top)
+        made = _coloured(_scaled(made, self.top, self._top(picture.pixels)), own)
         if picture.known is None:
             return Picture(picture.pixels)
         return Picture(np.where(picture.known[..., None], picture.pixels, made))
 
 
-def _shift(pixels: Array) -> int:
-    """By which 16 bits become 8: a camera's 12 would look black in the upper byte."""
-    depth = max(8, int(pixels.max(initial=0)).bit_length())
-    return depth - 8 if depth <= 12 else 8
+def _scaled(pixels: Array, top: int, wanted: int) -> Array:
+    """Levels up to `top` as levels up to `wanted`; what is brighter is the brightest."""
+    held = np.minimum(pixels, top).astype(np.int64)
+    return ((held * wanted + top // 2) // top).astype(np.uint8 if wanted < 256 else np.uint16)
+
+
+def _wholly_known(known: Array, side: int) -> Array:
+    """(rows, columns) to a square: whatever a blank has touched is blank, however small it was."""
+    shade = resized(known[..., None].astype(np.float32), side, side)[..., 0]
+    holes = ~known
+    for axis, extent in enumerate(known.shape):  # none in the area that a pixel stands for
+        first, last = np.arange(side) * extent // side, -(-np.arange(1, side + 1) * extent // side)
+        up_to = np.insert(np.cumsum(holes, axis=axis, dtype=np.int64), 0, 0, axis=axis)
+        holes = np.take(up_to, last, axis) > np.take(up_to, first, axis)
+    return np.asarray(~holes & (np.abs(shade - 1) < 0.01))  # bicubic overshoots beside a blank too
 
 
 def _coloured(pixels: Array, channels: int) -> Array:
@@ -78,12 +88,12 @@ def _coloured(pixels: Array, channels: int) -> Array:
     if own == 1 and channels == 3:
         return np.repeat(pixels, 3, axis=2)
     if own == 3 and channels == 1:
-        return _levels(pixels @ LUMINANCE, pixels.dtype)[..., None]
+        return (pixels @ LUMINANCE).round().astype(pixels.dtype)[..., None]
     return pixels
 
 
-def _levels(values: Array, dtype: np.dtype) -> Array:
-    return np.asarray(values).round().clip(0, np.iinfo(dtype).max).astype(dtype)
+def _levels(values: Array, top: int) -> Array:
+    return np.asarray(values).round().clip(0, top).astype(np.uint8 if top < 256 else np.uint16)
 
 
 def _mean(pixels: Array, known: Array) -> Array:

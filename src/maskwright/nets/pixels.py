@@ -26,7 +26,7 @@ from maskwright.tokens import Array, Chance
 SPREAD = 1e-6
 """the share of every probability that is spread evenly over all levels: nothing is impossible"""
 SHARPEST, WIDEST = -7.0, 3.0
-"""log scales of a logistic, where levels lie from -1 to 1"""
+"""log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
 
 
 class PixelInput(nn.Module):
@@ -78,10 +78,14 @@ class PixelHead(nn.Module):
 
     def forward(self, states: Tensor, kind: Tensor) -> Levels:
         _, features = self.norm(F.gelu(self.dense(states)))
-        mean, given, alone = self.out(features).float().chunk(3, dim=1)
-        scales = given.clamp(SHARPEST, WIDEST), alone.clamp(SHARPEST, WIDEST)
+        mean, given, alone = self.out(features.float()).chunk(3, dim=1)  # bf16 would round a mean by half a level
+        scales = (scale.clamp(sharpest(self.levels), WIDEST) for scale in (given, alone))
         chain = Chain(self.following.tril(-1), self.swaying.tril(-1))
         return Levels(mean, *scales, chain, self.levels, self.channels)
+
+
+def sharpest(levels: int) -> float:
+    return SHARPEST - math.log((levels - 1) / 255)
 
 
 def placed(level: Tensor, levels: int) -> Tensor:
@@ -121,7 +125,7 @@ class Levels:
         return self._nats(x, mean, self._swayed(F.linear(surprise, self.chain.width))) * known
 
     def _swayed(self, by: Tensor, at: Any = slice(None)) -> Tensor:
-        return (self.log_scale[:, at] + by).clamp(SHARPEST, WIDEST)
+        return (self.log_scale[:, at] + by).clamp(sharpest(self.levels), WIDEST)
 
     def _read(self, values: dict[str, Any]) -> tuple[Tensor, Tensor]:
         level = torch.as_tensor(values["pixels"]).to(self.mean.device)
@@ -182,7 +186,7 @@ class Levels:
     def tempered(self, temperature: float) -> Levels:
         """Every logistic as much wider or narrower, which divides log probabilities far from its middle."""
         given, alone = (
-            (scale + math.log(temperature)).clamp(SHARPEST, WIDEST) for scale in (self.log_scale, self.log_alone)
+            (scale + math.log(temperature)).clamp(sharpest(self.levels), WIDEST) for scale in (self.log_scale, self.log_alone)
         )
         return Levels(self.mean, given, alone, self.chain, self.levels, self.channels, self.told)
 

@@ -72,7 +72,7 @@ class SquaredHead(nn.Module):
         self.out = Linear(config.width, values, bias=True)
 
     def forward(self, states: Tensor, kind: Tensor) -> Squared:
-        return Squared(self.out(states).float(), self.colours, self.channels)
+        return Squared(self.out(states.float()), self.colours, self.channels)
 
     def begin(self, mean: Tensor, log_scale: Tensor) -> None:
         """Every value at its channel's mean."""

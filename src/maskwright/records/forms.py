@@ -33,8 +33,8 @@ class Form(Protocol):
     """a table's column of this name holds them, whatever else it has"""
     literal: bool
     """what is said on a command line and is no file stands for itself"""
-    ending: str
-    """of a file that one value is written to by itself; "" where a line will do"""
+    endings: tuple[str, ...]
+    """of files that one value is written to by itself, the usual one first; none where a line will do"""
 
     def takes(self, path: Path) -> bool:
         """Whether a file that is found in a folder is one of these, or a table of them."""
@@ -77,6 +77,9 @@ class Form(Protocol):
     def cell(self, value: Any) -> Any:
         """A value as a table's cell holds it."""
 
+    def ending(self, cell: Any) -> str:
+        """Of a file that holds this cell; "" where there are no such files."""
+
     def shown(self, cell: Any) -> str:
         """A cell on a terminal."""
 
@@ -88,7 +91,8 @@ class Form(Protocol):
 
 
 class Texts:
-    name, column, literal, ending = "text", "text", True, ""
+    name, column, literal = "text", "text", True
+    endings: tuple[str, ...] = ()
 
     def takes(self, path: Path) -> bool:
         return True
@@ -161,6 +165,9 @@ class Texts:
     def cell(self, value: Any) -> str:
         return str(value)
 
+    def ending(self, cell: Any) -> str:
+        return ""
+
     def shown(self, cell: Any) -> str:
         return str(cell)
 
@@ -172,7 +179,8 @@ class Texts:
 
 
 class Pictures:
-    name, column, literal, ending = "pictures", "image", False, ".png"
+    name, column, literal = "pictures", "image", False
+    endings: tuple[str, ...] = (".png", ".npy")
 
     def takes(self, path: Path) -> bool:
         return path.suffix.lower() in pictures.ENDINGS or tables.kind_of(path) in ("parquet", "arrow")
@@ -230,9 +238,9 @@ class Pictures:
         _needs_pillow(name)
         return pictures.of_python(value, name, lambda words: None)
 
-    def mask(self, given: Any) -> Picture:
+    def mask(self, given: Any) -> Any:
         _needs_pillow("the mask")
-        return pictures.of_python(given, "the mask", lambda words: None)
+        return pictures.mask_of(given, lambda words: None)
 
     def masked(self, value: Any, mask: Any, name: str) -> Picture:
         return pictures.masked(value, mask, name)
@@ -247,8 +255,11 @@ class Pictures:
     def cell(self, value: Any) -> bytes:
         return pictures.encoded(value)
 
+    def ending(self, cell: Any) -> str:
+        return ".png" if cell[:4] == b"\x89PNG" else ".npy"
+
     def shown(self, cell: Any) -> str:
-        return f"a picture (write it with --out filled{self.ending})"
+        return f"a picture (write it with --out filled{self.ending(cell)})"
 
     def brief(self, value: Any) -> str:
         rows, columns, channels = value.pixels.shape

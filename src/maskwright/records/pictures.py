@@ -107,16 +107,20 @@ def resized(values: Array, rows: int, columns: int) -> Array:
 
 
 def encoded(picture: Picture) -> bytes:
-    """A PNG, which loses nothing; what is not known is transparent. Raises DataError for what a PNG can't hold."""
+    """A PNG, which loses nothing, what is not known transparent; where a PNG can't hold it, an .npy. Raises DataError for
+    what neither can."""
     from PIL import Image
 
     pixels = picture.pixels
     channels, known = pixels.shape[2], picture.known
+    out = io.BytesIO()
     if channels not in (1, 3) or (pixels.dtype == np.uint16 and (channels != 1 or known is not None)):
-        raise DataError(f"a PNG can't hold {channels} channels of {pixels.dtype}; take the array from Python")
+        if known is not None:
+            raise DataError(f"no file holds {channels} channels of {pixels.dtype} that are unknown in part; take it from Python")
+        np.save(out, pixels)
+        return out.getvalue()
     if known is not None:
         pixels = np.dstack([np.repeat(pixels, 3 // channels, axis=2), known.astype(np.uint8) * 255])
-    out = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
     return out.getvalue()
 
@@ -145,13 +149,21 @@ def of_image(image: Any, name: str) -> Picture:
     return Picture(np.ascontiguousarray(own), None if known.all() else known)
 
 
-def masked(picture: Picture, mask: Picture, name: str) -> Picture:
-    """The picture without what a mask hides: what is white in it (128 and more of 255) is to be filled. Raises DataError for
-    a mask of another size."""
-    half = (np.iinfo(mask.pixels.dtype).max + 1) // 2
-    hidden = (mask.pixels >= half).any(axis=2)
-    if mask.known is not None:  # drawn on a transparent sheet
-        hidden &= mask.known
+def mask_of(given: Any, note: Note) -> Array:
+    """(rows, columns) what is to be filled: where a mask is white (128 and more of 255). Raises DataError."""
+    mask = of_python(given, "the mask", note)
+    top = int(np.iinfo(mask.pixels.dtype).max)
+    if mask.pixels.shape[2] not in (1, 3):
+        raise DataError(f"the mask: has {mask.pixels.shape[2]} channels; give it as bools, in grey or in colours without alpha")
+    brightest = int(mask.pixels.max(initial=0))
+    if 0 < brightest <= top // 2:
+        raise DataError(f"the mask: is {brightest} of {top} at its brightest; what is filled is white in it, or True")
+    hidden = (mask.pixels > top // 2).any(axis=2)
+    return np.asarray(hidden if mask.known is None else hidden & mask.known)  # it may be drawn on a transparent sheet
+
+
+def masked(picture: Picture, hidden: Array, name: str) -> Picture:
+    """The picture without what `mask_of` hides. Raises DataError for a mask of another size."""
     rows, columns = picture.pixels.shape[:2]
     if hidden.shape != (rows, columns):
         raise DataError(
