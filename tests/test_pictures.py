@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 import maskwright as mw
-from maskwright.errors import DataError, QueryError, RecipeError
+from maskwright.errors import DataError, ModelError, QueryError, RecipeError
 from maskwright.records import pictures
 
 TINY = ("net.width=32", "net.layers=2", "net.heads=2", "net.ff=48", "train.batch_tokens=512", "train.look_tokens=1000",
@@ -213,8 +213,21 @@ def test_a_mask_hides_what_is_white_in_it(model: mw.Model, tmp_path: Path) -> No
     assert np.array_equal(model.fill(hidden).picture.pixels, one.pixels)
     with pytest.raises(DataError, match=r"the mask 5x4; make them one size"):
         model.fill(picture, mask=np.ones((4, 5), dtype=bool))
+    with pytest.raises(DataError, match="the mask: is 1 of 255 at its brightest; what is filled is white in it, or True"):
+        model.fill(picture, mask=hole.astype(np.uint8))
+    with pytest.raises(DataError, match="the mask: has 4 channels; give it as bools"):
+        model.fill(picture, mask=np.full((*hole.shape, 4), 255, dtype=np.uint8))
     with pytest.raises(QueryError, match="nothing to fill"):
         model.fill(picture, mask=~np.ones(picture.shape[:2], dtype=bool))
+
+
+def test_scattered_holes_are_filled_from_what_is_around_them(model: mw.Model) -> None:
+    picture = wave(5)
+    hole = np.random.default_rng(0).random(picture.shape[:2]) < 0.1  # no patch is without one
+    made = model.fill(picture, mask=hole).picture.pixels
+    assert np.array_equal(made[~hole], picture[~hole])
+    wrong = np.abs(made.astype(float) - picture)[hole].mean()
+    assert wrong < 0.5 * np.abs(picture[~hole].mean(0) - picture.astype(float))[hole].mean()
 
 
 def test_what_was_known_keeps_its_form(model: mw.Model) -> None:
@@ -260,6 +273,13 @@ def test_strips_heat_and_a_folder_of_filled_pictures(
     assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["1.png", "2.png", "more-1.png"]
     done = run("fill", trained, tmp_path / "torn" / "1.png", "--draws", 2, "--out", tmp_path / "drawn")
     assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["1-1.png", "1-2.png"]
+    whole, torn = ({"image": pictures.encoded(pictures.of_array(wave(4), "a"))}, (tmp_path / "torn" / "1.png").read_bytes())
+    pq.write_table(pa.Table.from_pylist([{"image": torn}, whole, {"image": torn}]), tmp_path / "torn.parquet")
+    done = run("fill", trained, tmp_path / "torn.parquet", "--out", tmp_path / "rows")
+    assert sorted(p.name for p in (tmp_path / "rows").iterdir()) == ["torn-1.png", "torn-3.png"]
+    assert done.stderr.splitlines()[-1] == "skipped 1 of 3 records"
+    both = run("fill", trained, tmp_path / "torn", "--out", tmp_path / "same", "--show", tmp_path / "same")
+    assert (both.returncode, both.stderr) == (2, f"maskwright: --show {tmp_path / 'same'}: is --out too; name another\n")
     for more in (["--draws", 2], []):
         refused = run("fill", trained, tmp_path / "torn", "--out", tmp_path / "one.png", *more)
         assert refused.returncode == 2
@@ -322,6 +342,33 @@ def test_another_librarys_colours_go_on(photos: Path, tmp_path: Path) -> None:
     scores = mw.load(tmp_path / "ours").score(wave(3))
     assert max(place[2] for place in scores.offsets) == wave(3).shape[1]  # places are those of the picture, not the square
 
+    normal["image_mean"] = [0.5]
+    (tmp_path / "theirs" / "preprocessor_config.json").write_text(json.dumps(normal))
+    with pytest.raises(ModelError, match=r"preprocessor_config\.json: 1 values where pictures have 3 channels"):
+        mw.train(photos, out=tmp_path / "odd", init=tmp_path / "theirs", steps=2)
+
+
+def test_a_cameras_twelve_bits_are_its_own_levels(tmp_path: Path) -> None:
+    folder = tmp_path / "camera"
+    folder.mkdir()
+    for seed in range(120):
+        Image.fromarray(wave(seed)[..., 0].astype(np.uint16) * 16).save(folder / f"{seed}.png")
+    model = mw.train(folder, out=tmp_path / "m", steps=20, settings=TINY)
+    assert json.loads((tmp_path / "m" / "image.json").read_text())["depth"] == 12
+    dark = wave(200)[..., 0].astype(np.uint16) * 16
+    eight = wave(200)[..., :1]  # the same picture, in 8 bits
+    a, b = model.embed([dark, eight])
+    assert a @ b > 0.999
+    bright = dark.copy()
+    bright[3, 3] = 65_535  # a pixel that is broken changes nothing elsewhere
+    hole = np.zeros(dark.shape, dtype=bool)
+    hole[20:28, 20:28] = True
+    made = model.fill(bright, mask=hole).picture.pixels[..., 0]
+    assert made[3, 3] == 65_535
+    assert made[hole].max() < 4096
+    square = mw.train(folder, out=tmp_path / "v", steps=2, settings=[*TINY[:3], "image.family=vit_mae", "image.side=48"])
+    assert square.about["modality"] == "image"
+
 
 def test_going_on_from_pictures_keeps_what_was_learned(photos: Path, trained: Path, model: mw.Model, tmp_path: Path) -> None:
     settings = ["train.held_out=0.2", "train.look_tokens=1000", "calibration.slots=40", "train.lr=1e-8"]
@@ -336,7 +383,9 @@ def test_everything_hidden_can_be_filled(model: mw.Model) -> None:
     assert model.fill(Image.fromarray(nothing), draws=1).picture.pixels.shape == (24, 24, 3)
 
 
-def test_arrays_of_many_channels_are_trained_on_and_another_count_among_them_is_named(tmp_path: Path) -> None:
+def test_arrays_of_many_channels_are_trained_on_and_another_count_among_them_is_named(
+    tmp_path: Path, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     rng, folder = np.random.default_rng(0), tmp_path / "bands"
     folder.mkdir()
     for number in range(130):
@@ -347,5 +396,15 @@ def test_arrays_of_many_channels_are_trained_on_and_another_count_among_them_is_
     model = mw.train(folder, out=tmp_path / "m", steps=2, settings=TINY, on_bad="skip")
     assert model.about["data"]["records"] == 129
     assert len(model.score(np.load(folder / "8.npy")).per_token) == 25
+    hole = np.zeros((40, 40), dtype=bool)
+    hole[10:20, 10:20] = True
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    asked = ("fill", tmp_path / "m", folder / "8.npy", "--mask", tmp_path / "mask.png")
+    done = run(*asked, "--out", tmp_path / "mended.npy")
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(np.load(tmp_path / "mended.npy")[~hole], np.load(folder / "8.npy")[~hole])
+    refused = run(*asked, "--out", tmp_path / "mended.png")
+    assert "mended.png: what was made doesn't go into such a file; end it in .npy" in refused.stderr
+    assert not (tmp_path / "mended.png").exists()
     with pytest.raises(RecipeError, match=r"data\[0\]: expected a path, got ndarray"):
         mw.train([np.load(folder / "8.npy")], out=tmp_path / "n", steps=2)  # type: ignore[list-item]

@@ -166,7 +166,8 @@ def fill(
     loaded = maskwright.load(model, precision, device)
     form = loaded.modality.form
     if draws and draws > 1 and Path(out or "").suffix in form.endings:
-        raise RunError(f"--out {out}: {draws} draws don't go into one {Path(str(out)).suffix} file; name a folder, or a .parquet file")
+        one = Path(str(out)).suffix
+        raise RunError(f"--out {out}: {draws} draws don't go into one {one} file; name a folder, or a .parquet file")
 
     hidden = None if mask is None else form.mask(mask)
 

@@ -22,12 +22,12 @@ from maskwright import card, folder, modalities, rundir, sizing
 from maskwright.asked import Asked, Paths, asked, on_this_machine
 from maskwright.errors import DataError, ModelError, RecipeError, RunError
 from maskwright.files import clear_leftovers, locked
+from maskwright.heard import NAMED, Heard
 from maskwright.infer import calibration
 from maskwright.infer.reader import Reader
 from maskwright.modalities.base import Modality
 from maskwright.model import Model, load
 from maskwright.nets import machine
-from maskwright.heard import NAMED, Heard
 from maskwright.process import Stop, keep_memory, stoppable, tiny_is_zero
 from maskwright.recipe import Recipe
 from maskwright.records.split import Split, split
@@ -46,6 +46,8 @@ from maskwright.training.schedule import TrainConfig
 SLOTS = 2000
 WHOLE_TOKENS = 500_000
 """of whole held-out records, at the most, whose strangeness is measured"""
+SHOWN_TOKENS, SHOWN_BYTES = 2_000_000, 1 << 27
+"""of held-out data, at the most, of which slots are chosen; bytes as shards store them"""
 CALIBRATION_SHARE = 0.9
 """of the time that is left after training"""
 
@@ -299,14 +301,15 @@ class _Run:
         net, _, about = folder.read(self.out)
         net.to(machine.device(self.recipe.train.device))
         reader = Reader(net, modality)
-        shown = {name: self._held_out(modality, prepared, parts, name, reader.most) for name in ("fit", "level")}
+        used = ("fit", "level") if modality.exact else ("fit",)
+        shown = {name: self._held_out(modality, prepared, parts, name, reader.most) for name in used}
         if not self.recipe.calibration.slots:
             left = sizing.seconds(self.recipe.budget) - loop.state.elapsed - (time.monotonic() - self.begun)
             slots = calibration.affordable(reader, shown["fit"], left * CALIBRATION_SHARE)
             self.recipe = replace(self.recipe, calibration=calibration.CalibrationConfig(slots=slots))
             self.recipe.write(self.out / rundir.RECIPE)
         whole, recipe = self._whole(modality, prepared, parts), self.recipe
-        fitted = calibration.fit(reader, shown["fit"], shown["level"], whole, recipe.calibration, recipe.train.seed)
+        fitted = calibration.fit(reader, shown["fit"], shown.get("level", []), whole, recipe.calibration, recipe.train.seed)
         seen = about["held_out"]
         about, text = self._about(loop, prepared, parts, seen, about["trained"]["step"], fitted)
         folder.update(self.out, about, text)
@@ -329,7 +332,8 @@ class _Run:
         records = parts.held[name]
         pieces = cut(records, prepared.shards.shapes[records], most)
         chosen = np.random.default_rng((self.recipe.train.seed, 3)).permutation(len(pieces.record))
-        chosen = chosen[: np.searchsorted(np.cumsum(pieces.length[chosen]), 2_000_000) + 1]
+        room = min(SHOWN_TOKENS, SHOWN_BYTES // sum(dtype.itemsize for dtype in modality.columns.values()))
+        chosen = chosen[: np.searchsorted(np.cumsum(pieces.length[chosen]), room) + 1]
         return apart(batch_of(modality, prepared.shards, pieces[np.sort(chosen)], frame=False))
 
     def _whole(self, modality: Modality, prepared: Prepared, parts: Split) -> list[tuple[Tokens, int]]:

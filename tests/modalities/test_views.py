@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from maskwright.errors import RecipeError
 from maskwright.masking import step_keys
-from maskwright.modalities.image import Image, ImageConfig
+from maskwright.modalities.image import Image
+from maskwright.modalities.image_config import ImageConfig
 from maskwright.modalities.views import cut, moved, whole
 
 

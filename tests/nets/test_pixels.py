@@ -77,7 +77,7 @@ def test_what_is_told_of_a_patch_moves_the_rest_as_a_normal_distribution_does(to
     pixels, known = np.array([[200, 10, 90, 140]]), np.zeros((1, 4), dtype=bool)
     known[0, told_at] = True
     rest = [i for i in range(4) if i not in told_at]
-    told = made.given([1], pixels, known)
+    told = made.given([1], pixels, known, np.ones((1, 4), dtype=bool))
     assert torch.equal(told.mean[0], made.mean[0])
     steps = torch.linalg.inv(torch.eye(4) - made.chain.mean)  # values are sums of what is new in each
     covariance = steps @ torch.diag((2 * made.log_scale[1]).exp()) @ steps.T
@@ -92,3 +92,14 @@ def test_what_is_told_of_a_patch_moves_the_rest_as_a_normal_distribution_does(to
     other[:, told_at] = 0  # what was told costs nothing, and nothing follows what stands there instead
     alike = [told.take([1] * 50).nll({"pixels": p}) for p in (drawn, other)]
     torch.testing.assert_close(*alike)
+
+
+def test_draws_at_an_edge_follow_the_probabilities_and_end_there() -> None:
+    made, there = levels(3, 4, seed=3), np.array([[True, False, True]])
+    edge = made.given([0], np.zeros((1, 3), dtype=np.int32), ~np.ones((1, 3), dtype=bool), there)
+    every = np.array([[a, 0, b] for a, b in itertools.product(range(4), repeat=2)], dtype=np.int32)
+    expected = (-made.take([0] * 16).nll({"pixels": every, "known": there.repeat(16, axis=0)})).exp().numpy()
+    drawn = edge.take([0] * 40_000).sample(np.random.default_rng(0))["pixels"].numpy()
+    assert (drawn[:, 1] == made.mode()["pixels"][0, 1].item()).all()
+    seen = np.bincount(drawn[:, 0] * 4 + drawn[:, 2], minlength=16) / len(drawn)
+    np.testing.assert_allclose(seen, expected, atol=0.01)

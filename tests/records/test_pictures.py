@@ -187,6 +187,14 @@ def test_folders_and_tables_hold_the_same_pictures(tmp_path: Path) -> None:
     assert len(found[0]) == 5
 
 
+def test_pictures_beside_which_lies_more_than_one_file_are_pictures(tmp_path: Path) -> None:
+    for name, data in (("boxes", b"<xml/>"), ("words", b"a hand"), ("photos", encoded(Image.fromarray(COLOURS)))):
+        (tmp_path / ".venv" / "set" / name).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / ".venv" / "set" / name / f"{number}.{'png' if name == 'photos' else 'xml'}").write_bytes(data)
+    assert forms.told([str(tmp_path / ".venv" / "set")], None)[0] is forms.PICTURES
+
+
 def test_texts_stay_texts(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\n")
     (tmp_path / "b.png").write_bytes(encoded(Image.fromarray(COLOURS)))
@@ -224,3 +232,11 @@ def test_what_python_holds_that_is_no_picture(what: str) -> None:
     make, words = NONSENSE[what]
     with pytest.raises(DataError, match=words):
         pictures.of_python(make(), "input[0]", silent)
+
+
+def test_arrays_of_other_byte_orders_and_masks_of_numbers_are_what_they_say() -> None:
+    big = np.arange(12, dtype=">u2").reshape(3, 4) * 300
+    assert np.array_equal(pictures.of_array(big, "a").pixels[..., 0], big)
+    known = np.array([[0, 1], [1, 1]], dtype=np.uint8)
+    found = pictures.of_python(pictures.Picture(np.zeros((2, 2, 3), dtype=np.uint8), known), "a", silent)
+    assert repr(found) == "Picture(2x2, 3 channels of 8 bits, 1 pixels not known)"

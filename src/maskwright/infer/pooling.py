@@ -39,9 +39,11 @@ def embed(reader: Reader, records: Sequence[Tokens]) -> Array:
         for w, own in enumerate(cuts.tokens):
             pieces.append(tokens.take(own))
             owners.append(number)
-            # Every token counts once, where it lies most central; the frame at the two ends of the record.
+            # Every token counts once, where it lies most central; the frame at the two ends of the record, if there it has a
+            # place: in no cell of a grid.
             mine = (cuts.owner[own] == w) & tokens.present[own]
-            kept.append(np.array([w == 0] * before + list(mine) + [w == last] * (frame - before), dtype=bool))
+            ends = [[at and pooling.cells == 1] * many for at, many in ((w == 0, before), (w == last, frame - before))]
+            kept.append(np.array([*ends[0], *mine, *ends[1]], dtype=bool))
             places.append(np.pad(cell[own], (before, frame - before), mode="edge" if len(own) else "constant"))
     many, width = pooling.cells**reader.modality.axes, reader.net.config.width
     counts = np.zeros((len(records), many, 1))

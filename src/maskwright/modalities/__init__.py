@@ -7,7 +7,8 @@ from pathlib import Path
 
 from maskwright.errors import DataError, ModelError, nearest
 from maskwright.modalities.base import Modality
-from maskwright.modalities.image import Image, ImageConfig
+from maskwright.modalities.image import Image
+from maskwright.modalities.image_config import ImageConfig
 from maskwright.modalities.text import Text, TokenizerConfig
 from maskwright.records.read import Source
 

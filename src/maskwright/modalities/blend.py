@@ -10,34 +10,52 @@ Legend: H rows, W columns, C channels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from maskwright.tokens import Array
 
-PULL, ROUNDS, ENOUGH = 0.01, 80, 0.05
-"""towards what was filled, beside a weight of one for every difference; steps of the solver; levels that no one sees"""
+PULL, ROUNDS, ENOUGH = 0.01, 80, 0.005
+"""towards what was filled, beside a weight of one for every difference; steps of the solver; and what is left, in levels of
+256, where it may stop: through the pull alone that is half a level"""
 
 
 def blended(levels: Array, filled: Array, patch: int) -> Array:
     """(H, W, C) levels and (H, W) which were filled -> (H, W, C), those blended."""
     if filled.all() or not filled.any():
         return levels
-    rows, columns = (np.flatnonzero(filled.any(axis=axis)) for axis in (1, 0))
-    box = (
-        slice(max(rows[0] - 2, 0) // patch * patch, rows[-1] + 3),
-        slice(max(columns[0] - 2, 0) // patch * patch, columns[-1] + 3),
-    )
-    moved = levels.copy()
-    inside, part = filled[box], levels[box].astype(np.float64)
-    change = _change(part, inside, patch)
-    most = np.iinfo(levels.dtype).max
-    moved[box] = np.where(inside[..., None], (part + change).round().clip(0, most), part).astype(levels.dtype)
+    moved, most = levels.copy(), np.iinfo(levels.dtype).max
+    for top, bottom, left, right in _apart(filled, patch + 8):
+        box = (slice(max(top - 2, 0) // patch * patch, bottom + 2), slice(max(left - 2, 0) // patch * patch, right + 2))
+        inside, part = filled[box], levels[box].astype(np.float32)
+        change = _change(part, inside, patch, ENOUGH * most / 255)
+        moved[box] = np.where(inside[..., None], (part + change).round().clip(0, most), levels[box]).astype(levels.dtype)
     return moved
 
 
-def _change(part: Array, inside: Array, patch: int) -> Array:
+def _apart(filled: Array, gap: int) -> Iterator[tuple[int, int, int, int]]:
+    """Top, bottom, left and right of boxes that hold all that was filled, parted wherever so many rows or columns are free
+    of it (recursive X-Y cuts: Nagy and Seth, 1984)."""
+    bands = [_bands(filled.any(axis=1 - axis), gap) for axis in (0, 1)]
+    for top, bottom in bands[0]:
+        for left, right in bands[1]:
+            part = filled[top:bottom, left:right]
+            if len(bands[0]) * len(bands[1]) == 1:
+                yield top, bottom, left, right
+            elif part.any():
+                yield from ((a + top, b + top, c + left, d + left) for a, b, c, d in _apart(part, gap))
+
+
+def _bands(there: Array, gap: int) -> list[tuple[int, int]]:
+    at = np.flatnonzero(there)
+    ends = np.flatnonzero(np.diff(at) > gap)
+    return [(int(at[a]), int(at[b]) + 1) for a, b in zip([0, *ends + 1], [*ends, len(at) - 1], strict=True)]
+
+
+def _change(part: Array, inside: Array, patch: int, enough: float) -> Array:
     """What is added to the filled values: zero elsewhere."""
-    free = inside[..., None].astype(np.float64)
+    free = inside[..., None].astype(np.float32)
     pairs = [_pairs(part, inside, patch, axis) for axis in (0, 1)]
 
     def normal(x: Array) -> Array:
@@ -52,7 +70,7 @@ def _change(part: Array, inside: Array, patch: int) -> Array:
     x, rest = np.zeros_like(part), wanted
     way, size = rest, float((rest**2).sum())
     for _ in range(ROUNDS):
-        if size < ENOUGH**2:
+        if np.abs(rest).max() < enough:
             break
         turned = normal(way)
         length = size / float((way * turned).sum())
@@ -75,7 +93,7 @@ def _pairs(part: Array, inside: Array, patch: int, axis: int) -> tuple[Array, Ar
     number = np.arange(step.shape[axis])
     edge = ((number + 1) % patch == 0).reshape(-1, 1) if axis == 0 else ((number + 1) % patch == 0).reshape(1, -1)
     own = one & other & ~edge  # both filled, in one patch: the slope that was filled in
-    return (one | other)[..., None].astype(np.float64), np.where(own[..., None], 0.0, (behind + ahead) / 2 - step)
+    return (one | other)[..., None].astype(np.float32), np.where(own[..., None], np.float32(0), (behind + ahead) / 2 - step)
 
 
 def _spread(step: Array, axis: int) -> Array:

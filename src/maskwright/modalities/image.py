@@ -27,6 +27,7 @@ from maskwright.modalities import views
 from maskwright.modalities.base import Asked, Cut, Floor, Pooling
 from maskwright.modalities.blend import blended
 from maskwright.modalities.edges import MOST_PATCHES, Edges
+from maskwright.modalities.image_config import ImageConfig
 from maskwright.modalities.terms import Terms
 from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
@@ -39,60 +40,16 @@ from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Tokens
 
 FILE, PREPROCESSOR = "image.json", "preprocessor_config.json"
-FAMILIES = ("", "vit_mae")
-DEFAULT_SIDE = 96
-"""of a ViT-MAE's squares"""
 HOLE = 6.0
 """patches a side of the boxes that training hides, on average"""
 VIEW = 1 << 44
 """counter from which a view draws its chance, far from those of masks"""
+MOST_VALUES = 4096
+"""in a patch: the head knows how each follows every other"""
 WHOLE_DEPTH = 16
 """of 16-bit pictures, where none are there to tell"""
 DECODER_SHARE = 3
 """layers of the encoder for one of the decoder"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageConfig:
-    patch: int = 8
-    """pixels a side"""
-    channels: int = 0
-    """1 (grey), 3 (RGB), or what arrays have; 0: what most pictures have"""
-    bits: int = 0
-    """8 or 16 a channel; 0: what most pictures have"""
-    depth: int = 0
-    """bits that the levels of 16-bit pictures really have, 12 from many cameras; 0: as many as the brightest needs"""
-    family: str = ""
-    """vit_mae: a net that transformers' ViTMAEForPreTraining and ViTModel open; empty: ours, which learns more"""
-    side: int = 0
-    """every picture is brought to a square of so many pixels; 0: each keeps its size"""
-    shift: bool = False
-    """training cuts a picture's patches from another place each time: where pictures are very few, and runs long"""
-    mean: tuple[float, ...] = ()
-    """of a channel, from 0 to 1, and below its deviation: by these a ViT-MAE has its pixels normalised; empty: one half"""
-    deviation: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.patch <= 32 or self.channels < 0 or self.bits not in (0, 8, 16) or self.side < 0:
-            raise RecipeError(
-                "image.patch must lie between 1 and 32, image.channels and side be at least 0, image.bits 0, 8 or 16"
-            )
-        if self.depth and not 9 <= self.depth <= 16:
-            raise RecipeError("image.depth must lie between 9 and 16, or be 0")
-        if self.family not in FAMILIES:
-            raise RecipeError(f"image.family {self.family!r}: vit_mae is the only one; leave it out for ours")
-        if self.family and self.bits == 16:
-            raise RecipeError("image.bits 16 is not for image.family vit_mae, whose pictures have 8; leave one of them out")
-        if min(self.deviation, default=1.0) <= 0:
-            raise RecipeError("image.deviation must be above 0 for every channel")
-        if self.square and self.shift:
-            raise RecipeError("image.shift is not for squares (image.side): their patches are known by their places")
-        if self.family and self.square % self.patch:
-            raise RecipeError(f"image.side {self.square} must be a whole number of patches (image.patch = {self.patch})")
-
-    @property
-    def square(self) -> int:
-        return self.side or (DEFAULT_SIDE if self.family else 0)
 
 
 @dataclass(frozen=True)
@@ -173,12 +130,13 @@ class Image:
         channels, bits = shapes.most_common(1)[0][0]
         self.channels, self.bits = self.config.channels or channels, 8 if self.config.family else self.config.bits or bits
         self.depth = self.config.depth or (max(brightest.bit_length(), 9) if brightest else WHOLE_DEPTH)
-        self._check_normal("image.mean and image.deviation", RecipeError)
-
-    def _check_normal(self, where: str, error: type[RecipeError | ModelError]) -> None:
-        for values in (self.config.mean, self.config.deviation):
-            if len(values) not in (0, self.channels):
-                raise error(f"{where}: {len(values)} values, where pictures have {self.channels} channels; give one for each")
+        if self.values > MOST_VALUES:
+            raise RecipeError(
+                f"image.patch = {self.config.patch}: {self.values:,} values in a patch of {self.channels} channels, over the"
+                f" limit of {MOST_VALUES:,}; set it lower"
+            )
+        if wrong := self.config.ill_normed(self.channels):
+            raise RecipeError(f"image.mean and image.deviation: {wrong}")
 
     def save(self, folder: Path, length: int) -> None:
         about = asdict(replace(self.config, channels=self.channels, bits=self.bits, depth=self.depth))
@@ -218,7 +176,8 @@ class Image:
         except (OSError, ValueError, KeyError, TypeError, RecipeError):
             raise ModelError(f"{folder / FILE}: missing or damaged; take the folder from its origin again") from None
         self.channels, self.bits, self.depth = self.config.channels, self.config.bits, self.config.depth or WHOLE_DEPTH
-        self._check_normal(str(folder / (FILE if (folder / FILE).is_file() else PREPROCESSOR)), ModelError)
+        if wrong := self.config.ill_normed(self.channels):
+            raise ModelError(f"{folder / (FILE if (folder / FILE).is_file() else PREPROCESSOR)}: {wrong}")
 
     # Cutting
 
@@ -288,12 +247,11 @@ class Image:
         return [self._placed(self._tokens(cut), r.value) for cut, r in zip(self.tokenise(records), records, strict=True)]
 
     def _placed(self, tokens: Tokens, picture: Picture) -> Tokens:
-        """With their places in the picture itself, where it was brought to a square."""
-        if not self.config.square:
-            return tokens
+        """With their places in the picture itself: its last patches may reach beyond it, and it may have become a square."""
         rows, columns = picture.pixels.shape[:2]
-        where = tokens.where * np.array([columns, rows, columns, rows]) / self.config.square
-        return replace(tokens, where=where.round().astype(np.int64))
+        extents = np.array([columns, rows, columns, rows])
+        where = tokens.where * extents / self.config.square if self.config.square else tokens.where
+        return replace(tokens, where=np.minimum(where.round(), extents).astype(np.int64))
 
     def _tokens(self, cut: Cut) -> Tokens:
         return self.unpack(cut.columns, np.array([cut.shape]), np.zeros(1, dtype=np.uint64)).take(slice(None))
@@ -316,14 +274,17 @@ class Image:
         return [Asked(replace(tokens, present=tokens.present & whole), template, informed=bool(known.any()))]
 
     def restrict(self, distribution: Any, asked: Sequence[tuple[Asked, int]]) -> Levels:
-        """What is known of a patch that a blank touches goes with what is drawn beside it."""
+        """What is known of a patch that a blank touches goes with what is drawn beside it; beyond edges nothing is drawn."""
         assert isinstance(distribution, Levels)
-        rows = [i for i, (query, at) in enumerate(asked) if query.template and query.template.known[at].any()]
-        if not rows:
-            return distribution
-        level = np.stack([asked[i][0].tokens.values["pixels"][asked[i][1]] for i in rows])
-        known = np.stack([asked[i][0].template.known[asked[i][1]] for i in rows])
-        return distribution.given(rows, level, known)
+        rows, level, known, there = [], [], [], []
+        for row, (query, at) in enumerate(asked):
+            inside = query.tokens.values["known"][at]
+            if query.template and (query.template.known[at].any() or not inside.all()):
+                rows.append(row)
+                level.append(query.tokens.values["pixels"][at])
+                known.append(query.template.known[at])
+                there.append(inside)
+        return distribution.given(rows, np.stack(level), np.stack(known), np.stack(there)) if rows else distribution
 
     def decode(self, tokens: Tokens, asked: Asked) -> Picture:
         rows, columns = (int(n) for n in tokens.positions.max(0) + 1)
@@ -335,8 +296,10 @@ class Image:
         return self.terms.returned(picture, blended(levels.astype(self._dtype), ~known, p))
 
     def label(self, values: dict[str, Array]) -> list[str]:
-        """The mean colour, as it is written in web pages; of other channels their means."""
-        mean = values["pixels"].reshape(len(values["pixels"]), -1, self.channels).mean(axis=1) * 255 / (self.levels - 1)
+        """The mean colour of what is known, as it is written in web pages; of other channels their means."""
+        pixels = values["pixels"].reshape(len(values["pixels"]), -1, self.channels)
+        known = values.get("known", np.ones(pixels.shape[:2], dtype=bool))[..., None]
+        mean = (pixels * known).sum(axis=1) / known.sum(axis=1).clip(1) * 255 / (self.levels - 1)
         shown = np.repeat(mean, 3, axis=1) if self.channels == 1 else mean
         return ["#" + "".join(f"{round(c):02x}" for c in row) for row in shown.tolist()]
 

@@ -79,7 +79,7 @@ class PixelHead(nn.Module):
     def forward(self, states: Tensor, kind: Tensor) -> Levels:
         _, features = self.norm(F.gelu(self.dense(states)))
         mean, given, alone = self.out(features.float()).chunk(3, dim=1)  # bf16 would round a mean by half a level
-        scales = (scale.clamp(sharpest(self.levels), WIDEST) for scale in (given, alone))
+        scales = given.clamp(sharpest(self.levels), WIDEST), alone.clamp(sharpest(self.levels), WIDEST)
         chain = Chain(self.following.tril(-1), self.swaying.tril(-1))
         return Levels(mean, *scales, chain, self.levels, self.channels)
 
@@ -185,9 +185,8 @@ class Levels:
 
     def tempered(self, temperature: float) -> Levels:
         """Every logistic as much wider or narrower, which divides log probabilities far from its middle."""
-        given, alone = (
-            (scale + math.log(temperature)).clamp(sharpest(self.levels), WIDEST) for scale in (self.log_scale, self.log_alone)
-        )
+        scales = (scale + math.log(temperature) for scale in (self.log_scale, self.log_alone))
+        given, alone = (scale.clamp(sharpest(self.levels), WIDEST) for scale in scales)
         return Levels(self.mean, given, alone, self.chain, self.levels, self.channels, self.told)
 
     def take(self, rows: Any) -> Levels:
@@ -196,18 +195,22 @@ class Levels:
         told = None if self.told is None else self.told[index]
         return Levels(self.mean[index], *scales, self.chain, self.levels, self.channels, told)
 
-    def given(self, rows: Sequence[int], level: Array, known: Array) -> Levels:
-        """The same where of some rows a part is told: levels (n, D), and which pixels (n, D / C). What was told is certain,
-        and the others' means are those of the normal distribution with the same chain and widths."""
+    def given(self, rows: Sequence[int], level: Array, known: Array, there: Array) -> Levels:
+        """The same where of some rows a part is told: levels (n, D), which pixels (n, D / C) are, and which exist at all.
+        What was told is certain, and the others' means are those of the normal distribution with the same chain and widths;
+        what lies beyond a picture's edge stays at its mean, as `nats` has it."""
         mean, told = self.mean.clone(), torch.zeros_like(self.mean, dtype=torch.bool)
-        certain = torch.from_numpy(known).to(mean.device).repeat_interleave(self.channels, dim=1)
-        x = placed(torch.from_numpy(level).to(mean.device), self.levels)
+        certain, inside = (
+            torch.from_numpy(pixels).to(mean.device).repeat_interleave(self.channels, dim=1) for pixels in (known, there)
+        )
+        x = torch.where(inside, placed(torch.from_numpy(level).to(mean.device), self.levels), mean[list(rows)])
         steps = (torch.eye(mean.shape[1], device=mean.device) - self.chain.mean).double()
         for i, row in enumerate(rows):
-            inner = steps.T @ (steps * (-2 * self.log_scale[row].double()).exp()[:, None])  # their inverse covariance
-            own, other = certain[i], ~certain[i]
-            moved = inner[other][:, own] @ (x[i, own] - self.mean[row, own]).double()
-            mean[row, other] = self.mean[row, other] - torch.linalg.solve(inner[other][:, other], moved).float()
+            own = certain[i] | ~inside[i]
+            if certain[i].any():
+                inner = steps.T @ (steps * (-2 * self.log_scale[row].double()).exp()[:, None])  # their inverse covariance
+                moved = inner[~own][:, own] @ (x[i, own] - self.mean[row, own]).double()
+                mean[row, ~own] -= torch.linalg.solve(inner[~own][:, ~own], moved).float()
             mean[row, own], told[row] = x[i, own], own
         return Levels(mean, self.log_scale, self.log_alone, self.chain, self.levels, self.channels, told)
 

@@ -17,13 +17,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from maskwright.errors import DataError, QueryError
-from maskwright.records import pictures, strips, tables, texts
+from maskwright.records import pictures, strips, tables, texts, walk
 from maskwright.records.pictures import Note, Picture
 from maskwright.records.texts import Report
 
-SKIPPED_FOLDERS = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints"}
-PEEKED = 200
-"""files of a folder by which its form is told"""
+PEEKED = 100_000
+"""files of a folder by whose names its form is told"""
 
 
 class Form(Protocol):
@@ -276,11 +275,12 @@ def told(paths: Sequence[str], field: str | None) -> tuple[Form, str]:
     """The form of the records at these paths, and by what it is told; texts, where nothing says otherwise."""
     for path in map(Path, paths):
         if path.is_dir() and not tables.is_saved_dataset(path):
-            files = list(itertools.islice(filter(_seen, sorted(path.rglob("*"))), PEEKED))
-            own = sum(p.suffix.lower() in pictures.ENDINGS for p in files)
-            if own and 2 * own >= len(files):  # beside each there may be a caption
-                rest = "; the others are left out" if own < len(files) else ""
-                return PICTURES, f"{own} of the first {len(files)} files in {path} are pictures by their endings{rest}"
+            files = list(itertools.islice(walk.files(path), PEEKED))
+            own = {p.stem for p in files if p.suffix.lower() in pictures.ENDINGS}
+            count = sum(p.suffix.lower() in pictures.ENDINGS for p in files)
+            if own and count >= sum(p.stem not in own for p in files):  # a caption has its picture's name
+                rest = "; the others are left out" if count < len(files) else ""
+                return PICTURES, f"{count:,} of {len(files):,} files in {path} are pictures by their endings{rest}"
             path = next((p for p in files if tables.kind_of(p) in ("parquet", "arrow")), path)
         if path.suffix.lower() in pictures.ENDINGS:
             return PICTURES, f"{path} is a picture by its ending"
@@ -288,10 +288,6 @@ def told(paths: Sequence[str], field: str | None) -> tuple[Form, str]:
         if column:
             return PICTURES, f"column {column!r} of {path} holds encoded pictures"
     return TEXTS, "its records are strings"
-
-
-def _seen(path: Path) -> bool:
-    return path.is_file() and path.name[0] != "." and not SKIPPED_FOLDERS.intersection(path.parts)
 
 
 def _column_of_pictures(path: Path, field: str | None) -> str:

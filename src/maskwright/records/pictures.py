@@ -116,7 +116,7 @@ def encoded(picture: Picture) -> bytes:
     out = io.BytesIO()
     if channels not in (1, 3) or (pixels.dtype == np.uint16 and (channels != 1 or known is not None)):
         if known is not None:
-            raise DataError(f"no file holds {channels} channels of {pixels.dtype} that are unknown in part; take it from Python")
+            raise DataError(f"no file holds {channels} channels of {pixels.dtype} unknown in part; take it from Python")
         np.save(out, pixels)
         return out.getvalue()
     if known is not None:
@@ -154,7 +154,8 @@ def mask_of(given: Any, note: Note) -> Array:
     mask = of_python(given, "the mask", note)
     top = int(np.iinfo(mask.pixels.dtype).max)
     if mask.pixels.shape[2] not in (1, 3):
-        raise DataError(f"the mask: has {mask.pixels.shape[2]} channels; give it as bools, in grey or in colours without alpha")
+        many = mask.pixels.shape[2]
+        raise DataError(f"the mask: has {many} channels; give it as bools, in grey or in colours without alpha")
     brightest = int(mask.pixels.max(initial=0))
     if 0 < brightest <= top // 2:
         raise DataError(f"the mask: is {brightest} of {top} at its brightest; what is filled is white in it, or True")
@@ -184,9 +185,10 @@ def of_array(array: Array, name: str) -> Picture:
         )
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
-    if array.dtype not in (np.uint8, np.uint16):
+    native = array.dtype.newbyteorder("=")
+    if native not in (np.uint8, np.uint16):
         raise DataError(f"{name}: an array of {array.dtype}; a picture is uint8, or uint16")
-    return Picture(np.ascontiguousarray(array if array.ndim == 3 else array[..., None]))
+    return Picture(np.ascontiguousarray(array if array.ndim == 3 else array[..., None], dtype=native))
 
 
 def of_python(value: Any, name: str, note: Note) -> Picture:
@@ -197,7 +199,7 @@ def of_python(value: Any, name: str, note: Note) -> Picture:
             raise DataError(
                 f"{name}: `known` is {np.shape(value.known)}, the pixels {whole.pixels.shape[:2]}; make them one shape"
             )
-        return Picture(whole.pixels, value.known)
+        return Picture(whole.pixels, None if value.known is None else np.asarray(value.known, dtype=bool))
     if isinstance(value, (str, os.PathLike)):
         try:
             with open(value, "rb") as file:

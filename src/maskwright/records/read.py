@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.errors import DataError
-from maskwright.records import tables, texts
+from maskwright.records import tables, texts, walk
 from maskwright.records.fields import Picker, content
-from maskwright.records.forms import SKIPPED_FOLDERS, TEXTS, Form
+from maskwright.records.forms import TEXTS, Form
 
 FIRST_ROWS = 100
 """of a table, by which its text column is told"""
@@ -93,7 +93,7 @@ def stamp(source: Source) -> list[list[Any]]:
     out: list[list[Any]] = []
     for path in source.paths:
         if path != "-" and os.path.exists(path):
-            for name in _files(Path(path)) if os.path.isdir(path) else [Path(path)]:
+            for name in walk.files(Path(path)) if os.path.isdir(path) else [Path(path)]:
                 state = name.stat()
                 out.append([str(name), state.st_size, state.st_mtime_ns])
     return out
@@ -112,7 +112,7 @@ def _path(path: str, source: Source) -> Iterator[Record]:
         if tables.is_saved_dataset(where):
             yield from _rows(path, tables.saved_dataset(where, bad), source, bad)
             return
-        for name in filter(source.form.takes, _files(where)):
+        for name in filter(source.form.takes, walk.files(where)):
             yield from _file(name, source, bad, in_folder=True)
     else:
         yield from _file(where, source, bad, in_folder=False)
@@ -167,14 +167,6 @@ def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad) -> Iterator[R
         for number, value in enumerate(values):
             if value is not None:
                 yield Record(value, where if len(values) == 1 else f"{where}[{number}]", group)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if f not in SKIPPED_FOLDERS)
-        for name in sorted(names):
-            if not name.startswith(".") and os.path.isfile(path := os.path.join(root, name)):
-                yield Path(path)
 
 
 class _Bad:

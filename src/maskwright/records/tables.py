@@ -25,6 +25,8 @@ _KINDS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet",
     ".arrow": "arrow", ".feather": "arrow", ".txt": "txt",
 }  # fmt: skip
+BATCH_ROWS, BATCH_BYTES = 1024, 1 << 25
+"""of a Parquet file, read at once: rows may hold photographs"""
 csv.field_size_limit(1 << 30)
 
 
@@ -115,7 +117,10 @@ def _text_lines(path: Path, stream: Any, bad: Report) -> Iterator[str]:
 
 def parquet(path: Path, bad: Report) -> Rows:
     with Guard(str(path), bad, "not a readable Parquet file"):
-        yield from _batches(pq.ParquetFile(path).iter_batches(batch_size=1024))
+        file = pq.ParquetFile(path)
+        size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+        rows = BATCH_BYTES * file.metadata.num_rows // max(size, 1)
+        yield from _batches(file.iter_batches(batch_size=min(max(rows, 1), BATCH_ROWS)))
 
 
 def arrow(path: Path, bad: Report) -> Rows:

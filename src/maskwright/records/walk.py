@@ -1,0 +1,20 @@
+"""The files of a folder, in an order that is the same on any machine.
+
+In: a folder. Out: paths of what a person keeps there: nothing hidden, nothing that tools made. Knows nothing of formats.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+SKIPPED = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints"}
+
+
+def files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f not in SKIPPED)
+        for name in sorted(names):
+            if not name.startswith(".") and os.path.isfile(path := os.path.join(root, name)):
+                yield Path(path)

@@ -1,0 +1,32 @@
+"""A picture in a model's terms keeps what it means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from maskwright.modalities.terms import Terms
+from maskwright.records.pictures import Picture
+
+
+@pytest.mark.parametrize(("bits", "depth"), [(8, 16), (8, 12), (16, 16), (16, 12)])
+def test_levels_go_there_and_back(bits: int, depth: int) -> None:
+    terms = Terms(1, bits, depth, 0)
+    every = np.arange(1 << 8, dtype=np.uint8).reshape(16, 16, 1)
+    hidden = Picture(every, np.zeros((16, 16), dtype=bool))
+    levels, _ = terms.brought(hidden, "a")
+    assert (levels.min(), levels.max()) == (0, terms.top)
+    assert np.array_equal(terms.returned(hidden, levels).pixels, every)
+    deep = (np.arange(1 << depth, dtype=np.int64)[:: 1 << (depth - 8)] // 16 * 16).astype(np.uint16).reshape(16, 16, 1)
+    levels, _ = terms.brought(Picture(deep), "a")
+    apart = terms.returned(Picture(deep, np.zeros((16, 16), dtype=bool)), levels).pixels.astype(int) - deep
+    assert np.abs(apart).max() <= (0 if bits == 16 else (1 << depth) / 255)
+
+
+def test_a_hole_however_small_is_a_hole_in_a_square() -> None:
+    known = np.ones((1000, 700), dtype=bool)
+    known[500, 300] = known[2, 2] = False
+    _, brought = Terms(1, 8, 16, 32).brought(Picture(np.zeros((1000, 700, 1), dtype=np.uint8), known), "a")
+    assert not brought[500 * 32 // 1000, 300 * 32 // 700]
+    assert not brought[0, 0]
+    assert brought.mean() > 0.97
