@@ -37,7 +37,7 @@ def blended(levels: Array, filled: Array, patch: int) -> Array:
 def _apart(filled: Array, gap: int) -> Iterator[tuple[int, int, int, int]]:
     """Top, bottom, left and right of boxes that hold all that was filled, parted wherever so many rows or columns are free
     of it (recursive X-Y cuts: Nagy and Seth, 1984)."""
-    bands = [_bands(filled.any(axis=1 - axis), gap) for axis in (0, 1)]
+    bands = [_bands(np.asarray(filled.any(axis=1 - axis)), gap) for axis in (0, 1)]
     for top, bottom in bands[0]:
         for left, right in bands[1]:
             part = filled[top:bottom, left:right]
@@ -67,7 +67,8 @@ def _change(part: Array, inside: Array, patch: int, enough: float) -> Array:
         return np.asarray(out * free)
 
     wanted = sum(_spread(weight * apart, axis) for axis, (weight, apart) in enumerate(pairs)) * free
-    x, rest = np.zeros_like(part), wanted
+    x: Array = np.zeros_like(part)
+    rest: Array = wanted
     way, size = rest, float((rest**2).sum())
     for _ in range(ROUNDS):
         if np.abs(rest).max() < enough:
