@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -235,11 +236,11 @@ class Pictures:
 
     def of_python(self, value: Any, name: str) -> Picture:
         _needs_pillow(name)
-        return pictures.of_python(value, name, lambda words: None)
+        return pictures.of_python(value, name, _warn)
 
     def mask(self, given: Any) -> Any:
         _needs_pillow("the mask")
-        return pictures.mask_of(given, lambda words: None)
+        return pictures.mask_of(given, _warn)
 
     def masked(self, value: Any, mask: Any, name: str) -> Picture:
         return pictures.masked(value, mask, name)
@@ -304,6 +305,11 @@ def _column_of_pictures(path: Path, field: str | None) -> str:
 def _encoded(cell: Any) -> Any:
     """The bytes of a cell, or of the struct that `datasets` writes."""
     return cell.get("bytes") if isinstance(cell, dict) else cell
+
+
+def _warn(words: str) -> None:
+    """Python is told as it tells its users anything that is no error."""
+    warnings.warn(words, stacklevel=2)
 
 
 def _needs_pillow(name: str) -> None:

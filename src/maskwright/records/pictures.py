@@ -89,9 +89,15 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
         raise DataError(f"{name}: a damaged picture: {said}; leave it out") from None
     if frames > 1:
         note(f"{name}: has {frames} frames or pages; the first is read")
-    if data.startswith(_BEGINNINGS[1]) and data[24:25] == b"\x10" and picture.pixels.dtype == np.uint8:
+    if picture.pixels.dtype == np.uint8 and _sixteen_a_channel(data, image):
         note(f"{name}: its colours have 16 bits a channel; the upper 8 are read")
     return picture
+
+
+def _sixteen_a_channel(data: bytes, image: Any) -> bool:
+    """Whether a PNG or TIFF holds colours of 16 bits, which Pillow reads as 8."""
+    depth = getattr(image, "tag_v2", {}).get(258, (8,))  # BitsPerSample
+    return (data.startswith(_BEGINNINGS[1]) and data[24:25] == b"\x10") or max(depth, default=8) == 16
 
 
 def _too_large(name: str, size: str) -> DataError:
