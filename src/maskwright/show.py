@@ -27,7 +27,7 @@ def fill_schema(form: Form) -> dict[str, str]:
         "prob": "double",
         "log_prob": "double",
         "slots": "slots",
-        "completions": f"{form.column} completions",
+        "completions": "completions",
     }
 
 
@@ -37,7 +37,6 @@ def arrow_schema(columns: dict[str, str]) -> Any:
 
     slot = [("tokens", pa.list_(pa.string())), ("probs", pa.list_(pa.float64())), ("offset", pa.int64()),
             ("region", pa.list_(pa.string()))]  # fmt: skip
-    probability = [("prob", pa.float64()), ("log_prob", pa.float64())]
     kinds = {
         "string": pa.string(),
         "double": pa.float64(),
@@ -48,9 +47,10 @@ def arrow_schema(columns: dict[str, str]) -> Any:
         "offsets": pa.list_(pa.list_(pa.int64())),
         "slots": pa.list_(pa.struct(slot)),
         "bytes": pa.binary(),
-        "text completions": pa.list_(pa.struct([("text", pa.string()), *probability])),
-        "image completions": pa.list_(pa.struct([("image", pa.binary()), *probability])),
     }
+    # A completion is what the row itself is, but for what stands at its slots.
+    own = [(name, kinds[kind]) for name, kind in columns.items() if kind in ("string", "bytes", "double")]
+    kinds["completions"] = pa.list_(pa.struct(own))
     names = {"id": "string", "source": "string"} | columns
     return pa.schema([(name, kinds[kind]) for name, kind in names.items()])
 

@@ -41,7 +41,7 @@ from maskwright.tokens import Array, Batch, Tokens
 
 FILE, PREPROCESSOR = "image.json", "preprocessor_config.json"
 HOLE = 6.0
-"""patches a side of the boxes that training hides, on average"""
+"""patches a side of the boxes that training hides, on average before they are cut off (5 after)"""
 VIEW = 1 << 44
 """counter from which a view draws its chance, far from those of masks"""
 MOST_VALUES = 4096

@@ -84,7 +84,7 @@ def read(source: Source) -> Iterator[Record]:
             yield record
     if not found:
         names = ", ".join(source.paths)
-        what = "empty, or only blank text" if source.form is TEXTS else f"no {source.form.name} there that can be read"
+        what = f"no {source.form.name} there that can be read"
         raise DataError(f"{names}: no records: {what}; give a file or folder that has some")
 
 
