@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 import maskwright as mw
-from maskwright.errors import DataError, ModelError, QueryError, RecipeError
+from maskwright.errors import DataError, MaskwrightWarning, ModelError, QueryError, RecipeError
 from maskwright.records import pictures
 
 TINY = ("net.width=32", "net.layers=2", "net.heads=2", "net.ff=48", "train.batch_tokens=512", "train.look_tokens=1000",
@@ -363,7 +363,8 @@ def test_a_cameras_twelve_bits_are_its_own_levels(tmp_path: Path) -> None:
     bright[3, 3] = 65_535  # a pixel that is broken changes nothing elsewhere
     hole = np.zeros(dark.shape, dtype=bool)
     hole[20:28, 20:28] = True
-    made = model.fill(bright, mask=hole).picture.pixels[..., 0]
+    with pytest.warns(MaskwrightWarning, match="levels over 12 bits, the depth of the model's pictures, are read as the br"):
+        made = model.fill(bright, mask=hole).picture.pixels[..., 0]
     assert made[3, 3] == 65_535
     assert made[hole].max() < 4096
     square = mw.train(folder, out=tmp_path / "v", steps=2, settings=[*TINY[:3], "image.family=vit_mae", "image.side=48"])

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -21,8 +22,8 @@ import typer
 
 import maskwright
 from maskwright.bulk import Look, bulk
-from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryError, RunError
-from maskwright.heard import Heard
+from maskwright.errors import DataError, Interrupted, MaskwrightError, MaskwrightWarning, QueryError, RunError
+from maskwright.heard import NAMED, Heard
 from maskwright.terminal import Progress, say
 
 if TYPE_CHECKING:
@@ -272,8 +273,12 @@ def inspect(
     if (folder / "maskwright.json").is_file() or (folder / "recipe.toml").is_file():
         print("\n".join(show.model(folder)))
     else:
-        source = Source(paths=(what,), field=field, grain=record, on_bad="skip", report=Heard(say), note=Heard(say))
+        skipped, noted = Heard(say), Heard(say)
+        source = Source(paths=(what,), field=field, grain=record, on_bad="skip", report=skipped, note=noted)
         print("\n".join(show.data(source)))
+        for told_of, heard in (("skipped", skipped), ("told of", noted)):
+            if heard.count > NAMED:
+                say(f"{told_of} {heard.count:,} in all")
 
 
 @app.command("list")
@@ -300,7 +305,12 @@ def main() -> None:
     """The command `maskwright`: runs one, and turns whatever goes wrong into a line and an exit code."""
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug"] or ["--help"]
-    code = 0
+    code, as_ever = 0, warnings.showwarning
+
+    def told(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        say(str(message)) if issubclass(category, MaskwrightWarning) else as_ever(message, category, *where)
+
+    warnings.showwarning = told
     try:
         result = app(args=arguments, prog_name="maskwright", standalone_mode=False)
         code = result if isinstance(result, int) else 0

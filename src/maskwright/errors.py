@@ -17,6 +17,10 @@ import difflib
 from collections.abc import Iterable
 
 
+class MaskwrightWarning(UserWarning):
+    """What a user should know of data that was read, and need not mend."""
+
+
 class MaskwrightError(Exception):
     """The root of all errors that are meant for the user's eyes."""
 

@@ -340,7 +340,8 @@ class _Run:
         """Whole records that were held out and chose no weights, and their keys, in an order of chance."""
         shards, rng = prepared.shards, np.random.default_rng((self.recipe.train.seed, 4))
         records = rng.permutation(np.union1d(parts.held["fit"], parts.held["level"]))
-        records = records[: np.searchsorted(np.cumsum(shards.lengths[records]), WHOLE_TOKENS, side="right")]
+        room = min(WHOLE_TOKENS, SHOWN_BYTES // sum(dtype.itemsize for dtype in modality.columns.values()))
+        records = records[: np.searchsorted(np.cumsum(shards.lengths[records]), room, side="right")]
         shapes = shards.shapes[records]
         pieces = Pieces(records, np.zeros_like(shapes), shapes)
         tokens = apart(batch_of(modality, shards, pieces, frame=False)) if len(records) else []

@@ -22,7 +22,7 @@ def test_steps_at_the_edges_of_patches_go() -> None:
     filled = hole(40, 48)
     flat = slope.reshape(5, 8, 6, 8, 1).mean(axis=(1, 3), keepdims=True).repeat(8, 1).repeat(8, 3).reshape(40, 48, 1)
     blocky = np.where(filled[..., None], flat, slope).astype(np.uint8)
-    made = blended(blocky, filled, 8)
+    made = blended(blocky, filled, 8, 255)
     assert np.array_equal(made[~filled], slope[~filled])
     error = [np.abs(p[filled].astype(float) - slope[filled]).mean() for p in (blocky, made)]
     assert error[1] < 0.6 * error[0]
@@ -33,7 +33,7 @@ def test_steps_at_the_edges_of_patches_go() -> None:
 def test_what_fits_already_stays() -> None:
     y, x = np.mgrid[:40, :48]
     slope = (40 + 2 * x + y).astype(np.uint16)[..., None].repeat(3, axis=2)
-    assert np.abs(blended(slope, hole(40, 48), 8).astype(int) - slope).max() <= 1
+    assert np.abs(blended(slope, hole(40, 48), 8, 255).astype(int) - slope).max() <= 1
 
 
 @given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3]), st.floats(0, 1))
@@ -42,6 +42,6 @@ def test_known_pixels_and_shapes_stay(seed: int, rows: int, columns: int, channe
     rng = np.random.default_rng(seed)
     levels = rng.integers(0, 256, (rows, columns, channels), dtype=np.uint8)
     filled = rng.random((rows, columns)) < share
-    made = blended(levels, filled, 8)
+    made = blended(levels, filled, 8, 255)
     assert made.dtype == levels.dtype
     assert np.array_equal(made[~filled], levels[~filled])

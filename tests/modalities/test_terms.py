@@ -30,3 +30,12 @@ def test_a_hole_however_small_is_a_hole_in_a_square() -> None:
     assert not brought[500 * 32 // 1000, 300 * 32 // 700]
     assert not brought[0, 0]
     assert brought.mean() > 0.97
+
+
+def test_a_model_that_saw_no_16_bits_takes_a_cameras_twelve_for_what_they_are() -> None:
+    dark = np.array([[0, 2048, 4095]], dtype=np.uint16)[..., None]
+    terms = Terms(1, 8, 0, 0)
+    assert terms.brought(Picture(dark), "a")[0].ravel().tolist() == [0, 128, 255]
+    assert terms.brought(Picture(dark * 16 + 15), "a")[0].ravel().tolist() == [0, 128, 255]
+    nothing = Picture(np.array([[0, 2048, 65_535]], dtype=np.uint16)[..., None], np.array([[True, True, False]]))
+    assert terms.brought(nothing, "a")[0].ravel().tolist() == [0, 128, 255]

@@ -195,6 +195,14 @@ def test_pictures_beside_which_lies_more_than_one_file_are_pictures(tmp_path: Pa
     assert forms.told([str(tmp_path / ".venv" / "set")], None)[0] is forms.PICTURES
 
 
+def test_a_few_pictures_of_the_names_of_many_texts_are_figures(tmp_path: Path) -> None:
+    for number in range(8):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "index.md").write_text("words")
+    (tmp_path / "0" / "index.png").write_bytes(encoded(Image.fromarray(COLOURS)))
+    assert forms.told([str(tmp_path)], None)[0] is forms.TEXTS
+
+
 def test_texts_stay_texts(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\n")
     (tmp_path / "b.png").write_bytes(encoded(Image.fromarray(COLOURS)))

@@ -21,11 +21,11 @@ PULL, ROUNDS, ENOUGH = 0.01, 80, 0.005
 256, where it may stop: through the pull alone that is half a level"""
 
 
-def blended(levels: Array, filled: Array, patch: int) -> Array:
-    """(H, W, C) levels and (H, W) which were filled -> (H, W, C), those blended."""
+def blended(levels: Array, filled: Array, patch: int, most: int) -> Array:
+    """(H, W, C) levels up to `most` and (H, W) which were filled -> (H, W, C), those blended."""
     if filled.all() or not filled.any():
         return levels
-    moved, most = levels.copy(), np.iinfo(levels.dtype).max
+    moved = levels.copy()
     for top, bottom, left, right in _apart(filled, patch + 8):
         box = (slice(max(top - 2, 0) // patch * patch, bottom + 2), slice(max(left - 2, 0) // patch * patch, right + 2))
         inside, part = filled[box], levels[box].astype(np.float32)

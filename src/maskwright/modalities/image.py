@@ -28,7 +28,7 @@ from maskwright.modalities.base import Asked, Cut, Floor, Pooling
 from maskwright.modalities.blend import blended
 from maskwright.modalities.edges import MOST_PATCHES, Edges
 from maskwright.modalities.image_config import ImageConfig
-from maskwright.modalities.terms import Terms
+from maskwright.modalities.terms import WHOLE, Terms
 from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.pixels import Levels, PixelHead, PixelInput, placed
@@ -46,8 +46,6 @@ VIEW = 1 << 44
 """counter from which a view draws its chance, far from those of masks"""
 MOST_VALUES = 4096
 """in a patch: the head knows how each follows every other"""
-WHOLE_DEPTH = 16
-"""of 16-bit pictures, where none are there to tell"""
 DECODER_SHARE = 3
 """layers of the encoder for one of the decoder"""
 
@@ -71,7 +69,7 @@ class Image:
 
     def __init__(self) -> None:
         self.config = ImageConfig()
-        self.channels, self.bits, self.depth = 0, 0, WHOLE_DEPTH
+        self.channels = self.bits = self.depth = 0
 
     def configure(self, config: ImageConfig) -> None:
         self.config = config
@@ -123,13 +121,13 @@ class Image:
     def fit(self, sample: Iterable[Record], size: int) -> None:
         shapes: Counter[tuple[int, int]] = Counter()
         brightest = 0
-        for pixels in (record.value.pixels for record in sample):
-            shapes[pixels.shape[2], 8 * pixels.dtype.itemsize] += 1
-            if pixels.dtype == np.uint16:
-                brightest = max(brightest, int(pixels.max()))
+        for picture in (record.value for record in sample):
+            shapes[picture.pixels.shape[2], 8 * picture.pixels.dtype.itemsize] += 1
+            if picture.pixels.dtype == np.uint16:
+                brightest = max(brightest, picture.brightest)
         channels, bits = shapes.most_common(1)[0][0]
         self.channels, self.bits = self.config.channels or channels, 8 if self.config.family else self.config.bits or bits
-        self.depth = self.config.depth or (max(brightest.bit_length(), 9) if brightest else WHOLE_DEPTH)
+        self.depth = self.config.depth or (max(brightest.bit_length(), 9) if brightest else WHOLE if self.bits == 16 else 0)
         if self.values > MOST_VALUES:
             raise RecipeError(
                 f"image.patch = {self.config.patch}: {self.values:,} values in a patch of {self.channels} channels, over the"
@@ -175,7 +173,7 @@ class Image:
                 )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError, RecipeError):
             raise ModelError(f"{folder / FILE}: missing or damaged; take the folder from its origin again") from None
-        self.channels, self.bits, self.depth = self.config.channels, self.config.bits, self.config.depth or WHOLE_DEPTH
+        self.channels, self.bits, self.depth = self.config.channels, self.config.bits, self.config.depth
         if wrong := self.config.ill_normed(self.channels):
             raise ModelError(f"{folder / (FILE if (folder / FILE).is_file() else PREPROCESSOR)}: {wrong}")
 
@@ -293,7 +291,7 @@ class Image:
 
         levels = views.whole(tokens.values["pixels"].reshape(-1, p, p, self.channels), rows, columns)[:height, :width]
         known = views.whole(asked.template.known.reshape(-1, p, p), rows, columns)[:height, :width]
-        return self.terms.returned(picture, blended(levels.astype(self._dtype), ~known, p))
+        return self.terms.returned(picture, blended(levels.astype(self._dtype), ~known, p, self.terms.top))
 
     def label(self, values: dict[str, Array]) -> list[str]:
         """The mean colour of what is known, as it is written in web pages; of other channels their means."""

@@ -6,14 +6,19 @@ as it was, byte for byte, and only what was filled has been converted.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from maskwright.errors import DataError
+from maskwright.errors import DataError, MaskwrightWarning
 from maskwright.records.pictures import Picture, resized
 from maskwright.tokens import Array
 
+WHOLE, CAMERA = 16, 12
+"""bits that the levels of 16-bit pictures have, where none of them told the model: all, or, where a picture's own do with
+fewer, those of many cameras"""
+TOO_BRIGHT = "levels over {0} bits, the depth of the model's pictures, are read as the brightest (training: image.depth=16)"
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 """of red, green and blue (ITU-R BT.601)"""
 
@@ -24,7 +29,7 @@ class Terms:
     bits: int
     """8 or 16"""
     depth: int
-    """bits that the levels of 16-bit pictures have"""
+    """bits that the levels of 16-bit pictures have; 0: each picture tells"""
     side: int
     """pixels a side of the square that every picture is brought to; 0: each keeps its size"""
 
@@ -37,7 +42,7 @@ class Terms:
                 f"{name}: {own} channels, where the model has {self.channels}; leave it out, or convert it{hint}"
             )
         known = np.ones(pixels.shape[:2], dtype=bool) if picture.known is None else picture.known
-        pixels = _coloured(_scaled(pixels, self._top(pixels), self.top), self.channels)
+        pixels = _coloured(_scaled(pixels, self._top(picture), self.top), self.channels)
         if self.side and pixels.shape[:2] != (self.side, self.side):
             if known.all():
                 known = np.ones((self.side, self.side), dtype=bool)
@@ -52,15 +57,20 @@ class Terms:
         """The highest level."""
         return 255 if self.bits == 8 else (1 << self.depth) - 1
 
-    def _top(self, pixels: Array) -> int:
-        return 255 if pixels.dtype == np.uint8 else (1 << self.depth) - 1
+    def _top(self, picture: Picture) -> int:
+        if picture.pixels.dtype == np.uint8:
+            return 255
+        depth = self.depth or (CAMERA if picture.brightest < 1 << CAMERA else WHOLE)
+        if picture.brightest >= 1 << depth:
+            warnings.warn(TOO_BRIGHT.format(depth), MaskwrightWarning, stacklevel=2)
+        return (1 << depth) - 1
 
     def returned(self, picture: Picture, made: Array) -> Picture:
         """The picture with what isn't known of it taken from `made`, (rows, columns, C) levels in the model's terms."""
         rows, columns, own = picture.pixels.shape
         if made.shape[:2] != (rows, columns):
             made = _levels(resized(made.astype(np.float32), rows, columns), self.top)
-        made = _coloured(_scaled(made, self.top, self._top(picture.pixels)), own)
+        made = _coloured(_scaled(made, self.top, self._top(picture)), own)
         if picture.known is None:
             return Picture(picture.pixels)
         return Picture(np.where(picture.known[..., None], picture.pixels, made))
@@ -68,8 +78,10 @@ class Terms:
 
 def _scaled(pixels: Array, top: int, wanted: int) -> Array:
     """Levels up to `top` as levels up to `wanted`; what is brighter is the brightest."""
-    held = np.minimum(pixels, top).astype(np.int64)
-    return ((held * wanted + top // 2) // top).astype(np.uint8 if wanted < 256 else np.uint16)
+    if top == wanted:
+        return pixels if top in (255, 65_535) else np.minimum(pixels, np.uint16(top))
+    levels = np.arange(np.iinfo(pixels.dtype).max + 1).clip(max=top)
+    return ((levels * wanted + top // 2) // top).astype(np.uint8 if wanted < 256 else np.uint16)[pixels]
 
 
 def _wholly_known(known: Array, side: int) -> Array:

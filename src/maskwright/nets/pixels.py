@@ -180,8 +180,9 @@ class Levels:
         raise QueryError("coverage: a patch of pixels has too many values to list a set of them; leave it out")
 
     def certainty(self) -> Tensor:
-        """The mode's probability, as that of a single value of the patch."""
-        return (self.candidates(1)[1][:, 0] / self.mean.shape[1]).exp()
+        """The mode's probability, as that of a single value of those that are not told."""
+        open_ = self.mean.shape[1] if self.told is None else (~self.told).sum(1).clamp(min=1)
+        return (self.candidates(1)[1][:, 0] / open_).exp()
 
     def tempered(self, temperature: float) -> Levels:
         """Every logistic as much wider or narrower, which divides log probabilities far from its middle."""

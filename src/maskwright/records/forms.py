@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from maskwright.errors import DataError, QueryError
+from maskwright.errors import DataError, MaskwrightWarning, QueryError
 from maskwright.records import pictures, strips, tables, texts, walk
 from maskwright.records.pictures import Note, Picture
 from maskwright.records.texts import Report
@@ -279,7 +279,8 @@ def told(paths: Sequence[str], field: str | None) -> tuple[Form, str]:
             files = list(itertools.islice(walk.files(path), PEEKED))
             own = {p.stem for p in files if p.suffix.lower() in pictures.ENDINGS}
             count = sum(p.suffix.lower() in pictures.ENDINGS for p in files)
-            if own and count >= sum(p.stem not in own for p in files):  # a caption has its picture's name
+            # A caption has its picture's name, and each picture a few of them.
+            if own and count >= max(sum(p.stem not in own for p in files), len(files) / 4):
                 rest = "; the others are left out" if count < len(files) else ""
                 return PICTURES, f"{count:,} of {len(files):,} files in {path} are pictures by their endings{rest}"
             path = next((p for p in files if tables.kind_of(p) in ("parquet", "arrow")), path)
@@ -309,7 +310,7 @@ def _encoded(cell: Any) -> Any:
 
 def _warn(words: str) -> None:
     """Python is told as it tells its users anything that is no error."""
-    warnings.warn(words, stacklevel=2)
+    warnings.warn(words, MaskwrightWarning, stacklevel=2)
 
 
 def _needs_pillow(name: str) -> None:

@@ -36,6 +36,11 @@ class Picture:
     known: Array | None = None
     """(rows, columns) bool; None: all are"""
 
+    @property
+    def brightest(self) -> int:
+        """Its highest known level."""
+        return int((self.pixels if self.known is None else self.pixels[self.known]).max(initial=0))
+
     def __repr__(self) -> str:
         rows, columns, channels = self.pixels.shape
         hidden = 0 if self.known is None else int((~self.known).sum())
