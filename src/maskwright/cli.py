@@ -22,9 +22,9 @@ import typer
 
 import maskwright
 from maskwright.bulk import Look, bulk
-from maskwright.errors import DataError, Interrupted, MaskwrightError, MaskwrightWarning, QueryError, RunError
+from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryError, RunError
 from maskwright.heard import NAMED, Heard
-from maskwright.terminal import Progress, say
+from maskwright.terminal import Progress, say, warned
 
 if TYPE_CHECKING:
     from maskwright.records.read import Record
@@ -305,12 +305,8 @@ def main() -> None:
     """The command `maskwright`: runs one, and turns whatever goes wrong into a line and an exit code."""
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug"] or ["--help"]
-    code, as_ever = 0, warnings.showwarning
-
-    def told(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        say(str(message)) if issubclass(category, MaskwrightWarning) else as_ever(message, category, *where)
-
-    warnings.showwarning = told
+    code = 0
+    warnings.showwarning = warned
     try:
         result = app(args=arguments, prog_name="maskwright", standalone_mode=False)
         code = result if isinstance(result, int) else 0

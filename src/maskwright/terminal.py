@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from maskwright.errors import MaskwrightWarning
 
 if TYPE_CHECKING:
     from maskwright.run import News
@@ -19,6 +22,19 @@ LINE_EVERY = 10.0
 def say(words: str) -> None:
     """A plain line on stderr: never wrapped, never marked up."""
     print(words, file=sys.stderr, flush=True)
+
+
+_AS_EVER = warnings.showwarning
+
+
+def warned(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: str | None = None
+) -> None:
+    """`warnings.showwarning` of the command: what is meant for users is a line like any other."""
+    if issubclass(category, MaskwrightWarning):
+        say(str(message))
+    else:
+        _AS_EVER(message, category, filename, lineno, file, line)
 
 
 def held_out_words(seen: dict[str, float]) -> str:
