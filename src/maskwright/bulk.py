@@ -87,7 +87,7 @@ def bulk(
     for path in filter(None, (out, look.path if look else None)):
         say(f"{path}: {counted(count)}")
     if noted.count > NAMED:
-        say(f"told of {counted(noted.count)}; the first {NAMED} are named")
+        say(f"{noted.count:,} notes in all")
     if skipped.count:
         say(f"skipped {skipped.count} of {counted(count + skipped.count)}")
 

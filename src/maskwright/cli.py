@@ -276,9 +276,9 @@ def inspect(
         skipped, noted = Heard(say), Heard(say)
         source = Source(paths=(what,), field=field, grain=record, on_bad="skip", report=skipped, note=noted)
         print("\n".join(show.data(source)))
-        for told_of, heard in (("skipped", skipped), ("told of", noted)):
+        for words, heard in (("records skipped", skipped), ("notes", noted)):
             if heard.count > NAMED:
-                say(f"{told_of} {heard.count:,} in all")
+                say(f"{heard.count:,} {words} in all")
 
 
 @app.command("list")

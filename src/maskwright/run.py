@@ -199,9 +199,9 @@ class _Run:
         )
         if prepared.changed:
             self.watch(News("reading", words="the data has changed since this run began; it goes on with what it read then"))
-        for what, heard in (("skipped", skipped), ("told of", noted)):
+        for what, heard in (("records skipped", skipped), ("notes", noted)):
             if heard.count > NAMED:
-                self.watch(News("reading", words=f"{what} {heard.count:,} in all"))
+                self.watch(News("reading", words=f"{heard.count:,} {what} in all"))
         if prepared.stretched:
             self.watch(News("reading", words="few documents: stretches of them are held out, not whole ones"))
         return modality, prepared
