@@ -91,7 +91,9 @@ class Files:
 
     def __init__(self, path: Path, form: Form, final: Path) -> None:
         self.path, self.form, self.final, self.several = path, form, final, not final.suffix
-        path.unlink(missing_ok=True) if not path.is_dir() else shutil.rmtree(path)  # of a command that was killed
+        if path.is_dir():  # of a command that was killed
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
         if self.several:
             path.mkdir()
 

@@ -46,8 +46,10 @@ from maskwright.training.schedule import TrainConfig
 SLOTS = 2000
 WHOLE_TOKENS = 500_000
 """of whole held-out records, at the most, whose strangeness is measured"""
-SHOWN_TOKENS, SHOWN_BYTES = 2_000_000, 1 << 27
-"""of held-out data, at the most, of which slots are chosen; bytes as shards store them"""
+SHOWN_TOKENS = 2_000_000
+"""of held-out data, at the most, of which slots are chosen"""
+SHOWN_BYTES = 1 << 27
+"""that either may have, as shards store them"""
 CALIBRATION_SHARE = 0.9
 """of the time that is left after training"""
 
@@ -332,15 +334,14 @@ class _Run:
         records = parts.held[name]
         pieces = cut(records, prepared.shards.shapes[records], most)
         chosen = np.random.default_rng((self.recipe.train.seed, 3)).permutation(len(pieces.record))
-        room = min(SHOWN_TOKENS, SHOWN_BYTES // sum(dtype.itemsize for dtype in modality.columns.values()))
-        chosen = chosen[: np.searchsorted(np.cumsum(pieces.length[chosen]), room) + 1]
+        chosen = chosen[: np.searchsorted(np.cumsum(pieces.length[chosen]), _room(modality, SHOWN_TOKENS)) + 1]
         return apart(batch_of(modality, prepared.shards, pieces[np.sort(chosen)], frame=False))
 
     def _whole(self, modality: Modality, prepared: Prepared, parts: Split) -> list[tuple[Tokens, int]]:
         """Whole records that were held out and chose no weights, and their keys, in an order of chance."""
         shards, rng = prepared.shards, np.random.default_rng((self.recipe.train.seed, 4))
         records = rng.permutation(np.union1d(parts.held["fit"], parts.held["level"]))
-        room = min(WHOLE_TOKENS, SHOWN_BYTES // sum(dtype.itemsize for dtype in modality.columns.values()))
+        room = _room(modality, WHOLE_TOKENS)
         records = records[: np.searchsorted(np.cumsum(shards.lengths[records]), room, side="right")]
         shapes = shards.shapes[records]
         pieces = Pieces(records, np.zeros_like(shapes), shapes)
@@ -368,3 +369,8 @@ class _Run:
             "calibration": fitted.to_json() if fitted else None,
         }  # fmt: skip
         return about, card.text(about, loop.order.modality, loop.net.config)
+
+
+def _room(modality: Modality, tokens: int) -> int:
+    """How many tokens, so many at the most, are read at once: those of pictures are large."""
+    return min(tokens, SHOWN_BYTES // sum(dtype.itemsize for dtype in modality.columns.values()))
