@@ -20,11 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import QueryError
+from maskwright.nets import logistic
 from maskwright.nets.encoder import Linear, NetConfig, Norm
 from maskwright.tokens import Array, Chance
 
-SPREAD = 1e-6
-"""the share of every probability that is spread evenly over all levels: nothing is impossible"""
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
 
@@ -78,7 +77,9 @@ class PixelHead(nn.Module):
 
     def forward(self, states: Tensor, kind: Tensor) -> Levels:
         _, features = self.norm(F.gelu(self.dense(states)))
-        mean, given, alone = self.out(features.float()).chunk(3, dim=1)  # bf16 would round a mean by half a level
+        features = features.float()  # bf16 would round a mean by half a level
+        parts = zip(self.out.weight.chunk(3), self.out.bias.chunk(3), strict=True)
+        mean, given, alone = (F.linear(features, weight, bias) for weight, bias in parts)
         scales = given.clamp(sharpest(self.levels), WIDEST), alone.clamp(sharpest(self.levels), WIDEST)
         chain = Chain(self.following.tril(-1), self.swaying.tril(-1))
         return Levels(mean, *scales, chain, self.levels, self.channels)
@@ -115,14 +116,16 @@ class Levels:
         """(M,) nats, and those of every value by itself: what a patch says of its own later values would else hide what the
         net knows of it, its means above all."""
         x, known = self._read(values)
-        return (self.nats(values) + self._nats(x, self.mean, self.log_alone) * known).sum(1)
+        return (self._given(x, known) + logistic.nats(x, self.mean, self.log_alone, known, self.levels)).sum(1)
 
     def nats(self, values: dict[str, Any]) -> Tensor:
         """(M, D) of every value, given those before it in its patch."""
-        x, known = self._read(values)
-        mean = self.mean + F.linear((x - self.mean) * known, self.chain.mean)
-        surprise = _surprise(x - mean, self.log_scale) * known
-        return self._nats(x, mean, self._swayed(F.linear(surprise, self.chain.width))) * known
+        return self._given(*self._read(values))
+
+    def _given(self, x: Tensor, known: Tensor) -> Tensor:
+        mean = self.mean + logistic.chained((x - self.mean) * known, self.chain.mean)
+        surprise = logistic.surprise(x, mean, self.log_scale, known)
+        return logistic.nats(x, mean, self._swayed(logistic.chained(surprise, self.chain.width)), known, self.levels)
 
     def _swayed(self, by: Tensor, at: Any = slice(None)) -> Tensor:
         return (self.log_scale[:, at] + by).clamp(sharpest(self.levels), WIDEST)
@@ -130,17 +133,8 @@ class Levels:
     def _read(self, values: dict[str, Any]) -> tuple[Tensor, Tensor]:
         level = torch.as_tensor(values["pixels"]).to(self.mean.device)
         known = torch.as_tensor(values.get("known", self._all())).to(self.mean.device)
-        known = known.repeat_interleave(self.channels, dim=1)
+        known = known[:, :, None].expand(-1, -1, self.channels).reshape(level.shape)
         return placed(level, self.levels), known if self.told is None else known & ~self.told
-
-    def _nats(self, x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-        half, scale = 1 / (self.levels - 1), log_scale.exp()
-        above, below = (x + half - mean) / scale, (x - half - mean) / scale
-        # log of sigmoid(above) - sigmoid(below), which at the ends reach to infinity
-        inside = F.logsigmoid(above) + F.logsigmoid(-below) + torch.log(-torch.expm1(-2 * half / scale))
-        log_p = torch.where(x <= -1 + half, F.logsigmoid(above), torch.where(x >= 1 - half, F.logsigmoid(-below), inside))
-        even = torch.full_like(log_p, math.log(SPREAD / self.levels))
-        return -torch.logaddexp(log_p + math.log1p(-SPREAD), even)
 
     def mode(self) -> dict[str, Tensor]:
         """The middle of every value's logistic: what follows from values that are all at their means."""
@@ -155,17 +149,17 @@ class Levels:
         even = torch.from_numpy(rng.integers(0, self.levels, (rows, values))).to(self.mean.device, torch.int32)
         noise = torch.logit(chance[:, 0], eps=1e-7)
         out, apart, surprise = torch.empty_like(even), torch.zeros_like(self.mean), torch.zeros_like(self.mean)
+        open_ = torch.ones_like(self.mean, dtype=torch.bool) if self.told is None else ~self.told
         for i in range(self.mean.shape[1]):
             mean = self.mean[:, i] + apart[:, :i] @ self.chain.mean[i, :i]
             scale = self._swayed(surprise[:, :i] @ self.chain.width[i, :i], i).exp()
             drawn = self._level(mean + scale * noise[:, i])
-            out[:, i] = torch.where(chance[:, 1, i] < SPREAD, even[:, i], drawn)
-            x = placed(out[:, i], self.levels)
-            apart[:, i], surprise[:, i] = x - self.mean[:, i], _surprise(x - mean, self.log_scale[:, i])
+            out[:, i] = torch.where(chance[:, 1, i] < logistic.SPREAD, even[:, i], drawn)
             if self.told is not None:
-                certain = self.told[:, i]
-                out[:, i] = torch.where(certain, self._level(self.mean[:, i]), out[:, i])
-                apart[:, i], surprise[:, i] = apart[:, i] * ~certain, surprise[:, i] * ~certain
+                out[:, i] = torch.where(self.told[:, i], self._level(self.mean[:, i]), out[:, i])
+            x = placed(out[:, i], self.levels)
+            apart[:, i] = (x - self.mean[:, i]) * open_[:, i]
+            surprise[:, i] = logistic.surprise(x, mean, self.log_scale[:, i], open_[:, i])
         return {"pixels": out}
 
     def candidates(self, k: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -214,8 +208,3 @@ class Levels:
                 mean[row, ~own] -= torch.linalg.solve(inner[~own][:, ~own], moved).float()
             mean[row, own], told[row] = x[i, own], own
         return Levels(mean, self.log_scale, self.log_alone, self.chain, self.levels, self.channels, told)
-
-
-def _surprise(apart: Tensor, log_scale: Tensor) -> Tensor:
-    """How far a value is from its mean, in widths of its logistic, on a scale that large ones don't burst."""
-    return torch.log1p(apart.abs() * (-log_scale).exp())

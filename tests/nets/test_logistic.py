@@ -1,0 +1,71 @@
+"""Prices of levels, surprises and products with a chain are the same by the kernels and by torch, gradients included."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from maskwright.nets import logistic, native
+from maskwright.nets.pixels import WIDEST, placed, sharpest
+
+
+def drawn(levels: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Values, means near and far, scales from the sharpest to the widest, which are known."""
+    chance = torch.Generator().manual_seed(seed)
+    shape, least = (5, 67), sharpest(levels)
+    x = placed(torch.randint(0, levels, shape, generator=chance), levels)
+    scale = torch.rand(shape, generator=chance) * (WIDEST - least) + least
+    near = torch.rand(shape, generator=chance) < 0.5
+    noise = torch.randn(shape, generator=chance)
+    mean = torch.where(near, x + noise * scale.exp(), noise)
+    return x, mean, scale, torch.rand(shape, generator=chance) < 0.8
+
+
+def with_gradients(found: Tensor, *of: Tensor) -> list[Tensor]:
+    weight = torch.arange(found.numel(), dtype=found.dtype).reshape(found.shape).cos()
+    return [found.detach(), *torch.autograd.grad((found * weight).sum(), of)]
+
+
+@given(st.sampled_from([2, 7, 256, 4096, 65_536]), st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_kernels_and_torch_agree_as_well_as_fp32_can(levels: int, seed: int) -> None:
+    x, mean, scale, known = drawn(levels, seed)
+
+    def both(dtype: torch.dtype) -> list[Tensor]:
+        m, s = (t.to(dtype).requires_grad_() for t in (mean.clone(), scale.clone()))
+        priced = with_gradients(logistic.nats(x.to(dtype), m, s, known, levels), m, s)
+        return priced + with_gradients(logistic.surprise(x.to(dtype), m, s, known), m, s)
+
+    exact = both(torch.float64)
+    ends = 1e-7 / math.exp(sharpest(levels))  # what rounding of a value moves, in the sharpest widths
+    for on in (True, False):
+        with native.using(on):
+            for found, want in zip(both(torch.float32), exact, strict=True):
+                close = ends * float(want.abs().max()) + 1e-5
+                torch.testing.assert_close(found, want.float(), atol=close, rtol=1e-4)
+                assert (found[~known] == 0).all()
+
+
+def test_the_kernels_ask_for_no_gradient_that_nobody_wants() -> None:
+    x, mean, scale, known = drawn(256, 0)
+    alone = logistic.nats(x, mean, scale, known, 256)
+    torch.testing.assert_close(alone, logistic.nats(x, mean.requires_grad_(), scale, known, 256).detach(), atol=1e-6, rtol=0)
+    assert not alone.requires_grad
+
+
+@pytest.mark.parametrize("values", [1, 3, 64, 127, 128, 200, 432])
+def test_a_chain_is_a_product_with_what_is_below_its_diagonal(values: int) -> None:
+    chance = torch.Generator().manual_seed(values)
+    x, weight = torch.randn(9, values, generator=chance), torch.randn(values, values, generator=chance)
+    pairs = []
+    for product in (logistic.chained, F.linear):
+        a, b = x.clone().requires_grad_(), weight.clone().requires_grad_()
+        pairs.append(with_gradients(product(a, b.tril(-1)), a, b))
+    for found, want in zip(*pairs, strict=True):
+        torch.testing.assert_close(found, want, atol=1e-4, rtol=1e-4)
