@@ -29,6 +29,7 @@ from corpora import report
 from maskwright import folder
 from maskwright.infer.pooling import cells
 from maskwright.modalities.base import Modality
+from maskwright.nets import machine
 from maskwright.nets.masked import MaskedNet
 from maskwright.records.read import records_of
 from maskwright.tokens import join
@@ -75,7 +76,7 @@ class Classifier(nn.Module):
         cell = np.concatenate([cells(t, along) + many * number for number, t in enumerate(tokens)])
         hidden = np.zeros(len(batch), dtype=bool) if rng is None else rng.random(len(batch)) < share
         seen = np.flatnonzero(~hidden)
-        states, index = self.states(batch, hidden)[torch.from_numpy(seen)], torch.from_numpy(cell[seen])
+        states, index = self.states(batch, hidden).float()[torch.from_numpy(seen)], torch.from_numpy(cell[seen])
         counts = torch.bincount(index, minlength=many * len(tokens)).clamp(min=1)[:, None]
         empty = states.new_zeros(len(counts), states.shape[1])
         mean = empty.index_add(0, index, states) / counts
@@ -115,8 +116,10 @@ def taught(
     """All weights trained by maskwright's optimiser for so many CPU-minutes, the rate rising for a tenth and falling as a
     cosine."""
     torch.manual_seed(seed)
-    made, rng = Classifier(copy.deepcopy(net), modality, int(labels.max()) + 1).train(), np.random.default_rng(seed)
-    optimiser, view = Optimiser(made, DECAY, torch.float32), bent if recipe.bent else moved
+    own, rng, precision = copy.deepcopy(net), np.random.default_rng(seed), machine.precision(torch.device("cpu"))
+    own.dtype = precision  # as `train` has it
+    made = Classifier(own, modality, int(labels.max()) + 1).train()
+    optimiser, view = Optimiser(made, DECAY, precision), bent if recipe.bent else moved
     begun, seconds = time.process_time(), 60 * minutes
     while (share := (time.process_time() - begun) / seconds) < 1:
         at = rng.integers(0, len(pictures), recipe.batch)

@@ -47,7 +47,7 @@ def surprise(x: Tensor, mean: Tensor, log_scale: Tensor, known: Tensor) -> Tenso
 
 def chained(x: Tensor, weight: Tensor) -> Tensor:
     """(M, D) x weight.T, for a weight (D, D) that is zero but below its diagonal: what is above is not multiplied."""
-    return _Chained.apply(x, weight)  # type: ignore[no-untyped-call,no-any-return]
+    return _Chained.apply(x, weight)  # type: ignore[no-untyped-call]
 
 
 class _ByKernel(torch.autograd.Function):
