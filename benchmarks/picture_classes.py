@@ -194,6 +194,7 @@ def main() -> None:
                     half = stats.t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / math.sqrt(len(apart))
                     row[f"{ours} - {way}"] = [round(float(apart.mean() + sign * half), 4) for sign in (0, -1, 1)]
         out.append(row)
+    out.append({"splits": found})
     report(f"sign_digits by signer, {len(found)} splits: labels for a tenth and for all", out)
 
 
