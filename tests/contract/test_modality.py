@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from maskwright.infer.reader import Question, Reader
 from maskwright.infer.windows import around
 from maskwright.masking import MaskConfig, at_random, draw, step_keys
 from maskwright.modalities.base import Modality
+from maskwright.modalities.image_config import ImageConfig
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.masked import MaskedNet
 from maskwright.records.pictures import Picture
@@ -38,6 +41,8 @@ class Sample:
     """whether a record can be read off its tokens"""
     least: Any
     """the smallest value there is"""
+    fewest: int = 1
+    """tokens that it has at the most"""
 
 
 def of_texts(texts: list[str]) -> Sample:
@@ -72,7 +77,23 @@ def of_pictures(texts: list[str]) -> Sample:
     )  # fmt: skip
 
 
-SAMPLES: dict[str, Callable[[list[str]], Sample]] = {"text": of_texts, "image": of_pictures}
+def of_squares(texts: list[str]) -> Sample:
+    """The same pictures for a ViT-MAE, which brings each to a square."""
+    sample, whole = of_pictures(texts), np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    hole = np.ones((32, 32), dtype=bool)
+    hole[8:16, 8:24] = False
+    return replace(
+        sample, query=Picture(whole, hole), kept=lambda filled: np.array_equal(filled.pixels[hole], whole[hole]),
+        same=lambda modality, record, tokens: len(tokens) == 16, fewest=16,
+    )  # fmt: skip
+
+
+SAMPLES: dict[str, tuple[str, Any, Callable[[list[str]], Sample]]] = {
+    "text": ("text", None, of_texts),
+    "image": ("image", None, of_pictures),
+    "vit_mae": ("image", ImageConfig(family="vit_mae", side=32), of_squares),
+}
+"""by name: the modality, its configuration where it isn't the default, and records for it"""
 
 
 @dataclass(frozen=True)
@@ -84,9 +105,12 @@ class Made:
     net: MaskedNet
 
 
-@pytest.fixture(scope="module", params=modalities.names())
+@pytest.fixture(scope="module", params=SAMPLES)
 def made(request: pytest.FixtureRequest, texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Made:
-    sample, modality = SAMPLES[request.param](texts), modalities.modality(request.param)
+    name, config, of = SAMPLES[request.param]
+    sample, modality = of(texts), modalities.modality(name)
+    if config:
+        modality.configure(config)
     records = records_of(sample.values, form=modality.form)
     modality.fit(records, sum(map(modality.size, records)))
     writer = Writer(tmp_path_factory.mktemp("shards"), modality.columns)
@@ -94,8 +118,13 @@ def made(request: pytest.FixtureRequest, texts: list[str], tmp_path_factory: pyt
         writer.add(cut_.columns, cut_.shape, key=record.key, fold=record.key, group=record.key, size=modality.size(record))
     writer.close()
     torch.manual_seed(0)
-    net = folder.build(modality, NetConfig(width=32, layers=2, heads=2, ff=48, length=64)).eval()
+    shape = NetConfig(width=32, layers=3, heads=2, ff=48, length=64)
+    net = folder.build(modality, modality.shaped(shape, {})).eval()
     return Made(modality, records, sample, Shards(writer.folder), net)
+
+
+def test_every_modality_is_held_to_this() -> None:
+    assert {name for name, _, _ in SAMPLES.values()} == set(modalities.names())
 
 
 def test_bulk_and_single_cutting_agree(made: Made) -> None:
@@ -204,8 +233,11 @@ def test_a_vector_is_made_of_its_records_known_states(made: Made) -> None:
         if len(own) > reader.most or not own.present.all():
             continue
         (states,) = reader.states([own])
-        before = (modality.frame_size + 1) // 2
-        place = np.pad(cells(own, pooling.cells), (before, modality.frame_size - before), mode="edge")
+        before, place = (modality.frame_size + 1) // 2, cells(own, pooling.cells)
+        if pooling.cells == 1:
+            place = np.pad(place, (before, modality.frame_size - before), mode="edge")
+        else:  # a frame is in no cell
+            states = states[before : before + len(own)]
         inside = [states[place == c] for c in range(pooling.cells**modality.axes)]
         parts = [[c.mean(0) for c in inside], [c.std(0) for c in inside] if pooling.deviation else []]
         whole = np.concatenate([part for kind in parts for part in kind])
@@ -227,6 +259,27 @@ def test_regions_hold_what_they_promise(made: Made) -> None:
                 size = len(next(iter(region.values())))
                 one = found.take([row] * size)
                 assert size == 0 or one.nll(region).max() <= level + 1e-4
+        (whole,) = found.take([0]).region(math.inf)
+        every = found.take([0] * len(next(iter(whole.values())))).nll(whole)
+        assert float((-every.double()).exp().sum()) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("place", ["cpu", "cuda"])
+def test_half_precision_and_another_device_say_nearly_the_same(made: Made, place: str) -> None:
+    if place == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    modality = made.modality
+    batch = modality.frame(join([modality.encode(made.records[:1])[0]], [1]))
+    mask = at_random(batch, 0.3, 0)
+    truth = {name: array[mask.target] for name, array in batch.values.items()}
+    net = copy.deepcopy(made.net).to(place)
+    with torch.no_grad():
+        want = made.net(batch, mask.hidden, mask.target).nll(truth)
+        for dtype, close in ((torch.float32, 1e-3), (torch.bfloat16, 0.03)):
+            net.dtype = dtype
+            found = net(batch, mask.hidden, mask.target).nll(truth)
+            assert found.dtype == torch.float32
+            torch.testing.assert_close(found.cpu(), want, rtol=close, atol=close)
 
 
 def test_counting_floors_are_finite_and_ordered(made: Made) -> None:
@@ -254,7 +307,7 @@ def test_the_least_record_and_none(made: Made) -> None:
     modality, net = made.modality, made.net
     reader = Reader(net, modality)
     least = modality.encode(records_of([made.sample.least], form=modality.form))[0]
-    assert len(least) <= 1
+    assert len(least) <= made.sample.fewest
     assert reader.states([least])[0].shape == (len(least) + modality.frame_size, 32)
     assert reader.states([]) == []
     assert modality.encode([]) == []

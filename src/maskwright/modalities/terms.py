@@ -7,7 +7,7 @@ as it was, byte for byte, and only what was filled has been converted.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,8 +72,8 @@ class Terms:
             made = _levels(resized(made.astype(np.float32), rows, columns), self.top)
         made = _coloured(_scaled(made, self.top, self._top(picture)), own)
         if picture.known is None:
-            return Picture(picture.pixels)
-        return Picture(np.where(picture.known[..., None], picture.pixels, made))
+            return picture
+        return replace(picture, pixels=np.where(picture.known[..., None], picture.pixels, made), known=None)
 
 
 def _scaled(pixels: Array, top: int, wanted: int) -> Array:

@@ -56,6 +56,9 @@ class Form(Protocol):
     def stretches(self, value: Any, size: int) -> Iterator[tuple[Any, str]]:
         """Parts of some `size` bytes, and their places, of a value that is too large to be one of many; or all of it."""
 
+    def excerpt(self, value: Any, size: int) -> Any:
+        """A part of some `size` bytes that stands for a larger value in a sample; or all of it."""
+
     def alone(self, value: Any) -> bool:
         """Whether what Python gives is one record, not many."""
 
@@ -137,6 +140,9 @@ class Texts:
                 end = begin + size
             yield value[begin:end], f"{begin}:{end}"
             begin = end
+
+    def excerpt(self, value: Any, size: int) -> str:
+        return next((part for part, _ in self.stretches(value, size)), "")
 
     def alone(self, value: Any) -> bool:
         return isinstance(value, str)
@@ -228,6 +234,9 @@ class Pictures:
 
     def stretches(self, value: Any, size: int) -> Iterator[tuple[Any, str]]:
         yield value, ""
+
+    def excerpt(self, value: Any, size: int) -> Picture:
+        return pictures.excerpt(value, size)
 
     def alone(self, value: Any) -> bool:
         if isinstance(value, np.ndarray):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,10 @@ MOST_PIXELS = 1 << 26
 """a file that claims more is refused before it is decoded: it may be made to fill the memory"""
 _ARRAY = b"\x93NUMPY"
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*", _ARRAY)
+_FRAMES = "has {0} frames or pages; the first is read"
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
+_OWN_COLOURS = ("L", "LA", "P", "PA", "RGB", "RGBA")
+"""modes whose colours a profile still tells once they are grey or RGB"""
 BYTES = (bytes, bytearray, memoryview)
 Note = Callable[[str], None]
 """hears what a person should know of a picture that was read"""
@@ -35,6 +39,8 @@ class Picture:
     """(rows, columns, channels) uint8 or uint16"""
     known: Array | None = None
     """(rows, columns) bool; None: all are"""
+    profile: bytes = b""
+    """what its colours mean (ICC), where its file said so; a file that it is written to says the same"""
 
     @property
     def brightest(self) -> int:
@@ -48,9 +54,11 @@ class Picture:
         return f"Picture({columns}x{rows}, {channels} channels of {8 * self.pixels.dtype.itemsize} bits{holes})"
 
     def __bytes__(self) -> bytes:
-        """What it is, for hashes."""
-        known = b"" if self.known is None else np.packbits(self.known).tobytes()
-        return repr((self.pixels.shape, self.pixels.dtype.str)).encode() + self.pixels.tobytes() + known
+        """What it is, for hashes: what is not known of two pictures tells them apart as little as it is seen."""
+        kind = repr((self.pixels.shape, self.pixels.dtype.str)).encode()
+        if self.known is None:
+            return kind + self.pixels.tobytes()
+        return kind + (self.pixels * self.known[..., None]).tobytes() + np.packbits(self.known).tobytes()
 
 
 def is_image(value: Any) -> bool:
@@ -64,7 +72,7 @@ def begins_like_one(data: bytes) -> bool:
 
 def decoded(data: bytes, name: str, note: Note) -> Picture:
     """The picture in an encoded file. Raises DataError, a line that names it."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     if not data:
         raise DataError(f"{name}: an empty file, 0 bytes; leave it out")
@@ -73,30 +81,50 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
             return of_array(np.load(io.BytesIO(data), allow_pickle=False), name)
         except (ValueError, EOFError, OSError) as error:
             raise DataError(f"{name}: a damaged array: {str(error).splitlines()[0]}; leave it out") from None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures, and of metadata that nobody needs
-            image = Image.open(io.BytesIO(data))
-            if image.width * image.height > MOST_PIXELS:
-                raise _too_large(name, f"{image.width}x{image.height}")
-            frames = getattr(image, "n_frames", 1)
-            image.load()
-            picture = of_image(image, name)
-    except DataError:
-        raise
-    except UnidentifiedImageError:
-        shown = data[:8].decode("latin-1")
-        raise DataError(f"{name}: not a picture (it begins with {shown!r}); leave it out") from None
-    except Image.DecompressionBombError:
-        raise _too_large(name, "more") from None
-    except Exception as error:  # of broken files Pillow raises whatever its decoders run into
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{name}: a damaged picture: {said}; leave it out") from None
+    with _named(name, data[:8]):
+        image = Image.open(io.BytesIO(data))
+        if image.width * image.height > MOST_PIXELS:
+            raise _too_large(name, f"{image.width}x{image.height}")
+        picture, frames = _first(image, name)
     if frames > 1:
-        note(f"{name}: has {frames} frames or pages; the first is read")
+        note(f"{name}: {_FRAMES.format(frames)}")
     if picture.pixels.dtype == np.uint8 and _sixteen_a_channel(data, image):
         note(f"{name}: its colours have 16 bits a channel; the upper 8 are read")
     return picture
+
+
+@contextmanager
+def _named(name: str, begins: bytes = b"") -> Iterator[None]:
+    """Whatever Pillow runs into comes out as a line that names the picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large pictures, and of metadata that nobody needs
+            yield
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        raise DataError(f"{name}: not a picture (it begins with {begins.decode('latin-1')!r}); leave it out") from None
+    except Image.DecompressionBombError:
+        raise _too_large(name, "more") from None
+    except Exception as error:  # of broken files it raises whatever its decoders run into
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{name}: a damaged picture: {said}; leave it out") from None
+
+
+def _first(image: Any, name: str) -> tuple[Picture, int]:
+    """The first frame, wherever the image stands, and how many there are."""
+    frames = getattr(image, "n_frames", 1)
+    at = image.tell() if frames > 1 else 0
+    if at:
+        image.seek(0)
+    try:
+        image.load()
+        return of_image(image, name), frames
+    finally:
+        if at:
+            image.seek(at)
 
 
 def _sixteen_a_channel(data: bytes, image: Any) -> bool:
@@ -132,7 +160,8 @@ def encoded(picture: Picture) -> bytes:
         return out.getvalue()
     if known is not None:
         pixels = np.dstack([np.repeat(pixels, 3 // channels, axis=2), known.astype(np.uint8) * 255])
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image.save(out, "PNG", icc_profile=picture.profile or None)
     return out.getvalue()
 
 
@@ -152,12 +181,13 @@ def of_image(image: Any, name: str) -> Picture:
     if image.mode == "F":
         raise DataError(f"{name}: holds floating-point numbers; save it with 8 or 16 bits a channel")
     colours = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    profile = image.info.get("icc_profile", b"") if image.mode in _OWN_COLOURS else b""
     if not seen_through:
-        return of_array(np.asarray(image.convert(colours)), name)
+        return replace(of_array(np.asarray(image.convert(colours)), name), profile=profile)
     pixels = np.asarray(image.convert("RGBA"))
     known = pixels[..., 3] >= 128
-    own = pixels[..., :1] if colours == "L" else pixels[..., :3]
-    return Picture(np.ascontiguousarray(own), None if known.all() else known)
+    own = (pixels[..., :1] if colours == "L" else pixels[..., :3]) * known[..., None]  # what nobody sees is nothing
+    return Picture(np.ascontiguousarray(own), None if known.all() else known, profile)
 
 
 def mask_of(given: Any, note: Note) -> Array:
@@ -174,6 +204,23 @@ def mask_of(given: Any, note: Note) -> Array:
     return np.asarray(hidden if mask.known is None else hidden & mask.known)  # it may be drawn on a transparent sheet
 
 
+def excerpt(picture: Picture, size: int) -> Picture:
+    """A part of some `size` bytes, of the same shape, from the middle; of more than 8 bits around the brightest place, which
+    says how many of them are used."""
+    pixels, known = picture.pixels, picture.known
+    share = (size / max(pixels.nbytes, 1)) ** 0.5
+    if share >= 1:
+        return picture
+    wanted = [max(int(n * share), 1) for n in pixels.shape[:2]]
+    middle = [n // 2 for n in pixels.shape[:2]]
+    if pixels.dtype != np.uint8:
+        bright = pixels.max(axis=2) if known is None else pixels.max(axis=2) * known
+        middle = [int(i) for i in np.unravel_index(bright.argmax(), bright.shape)]
+    first = [min(max(m - w // 2, 0), n - w) for m, w, n in zip(middle, wanted, pixels.shape[:2], strict=True)]
+    part = tuple(slice(f, f + w) for f, w in zip(first, wanted, strict=True))
+    return replace(picture, pixels=pixels[part].copy(), known=None if known is None else known[part].copy())
+
+
 def masked(picture: Picture, hidden: Array, name: str) -> Picture:
     """The picture without what `mask_of` hides. Raises DataError for a mask of another size."""
     rows, columns = picture.pixels.shape[:2]
@@ -181,7 +228,7 @@ def masked(picture: Picture, hidden: Array, name: str) -> Picture:
         raise DataError(
             f"{name}: is {columns}x{rows} pixels, the mask {hidden.shape[1]}x{hidden.shape[0]}; make them one size"
         )
-    return Picture(picture.pixels, ~hidden if picture.known is None else picture.known & ~hidden)
+    return replace(picture, known=~hidden if picture.known is None else picture.known & ~hidden)
 
 
 def of_array(array: Array, name: str) -> Picture:
@@ -210,7 +257,9 @@ def of_python(value: Any, name: str, note: Note) -> Picture:
             raise DataError(
                 f"{name}: `known` is {np.shape(value.known)}, the pixels {whole.pixels.shape[:2]}; make them one shape"
             )
-        return Picture(whole.pixels, None if value.known is None else np.asarray(value.known, dtype=bool))
+        return replace(
+            value, pixels=whole.pixels, known=None if value.known is None else np.asarray(value.known, dtype=bool)
+        )
     if isinstance(value, (str, os.PathLike)):
         try:
             with open(value, "rb") as file:
@@ -222,8 +271,9 @@ def of_python(value: Any, name: str, note: Note) -> Picture:
     if isinstance(value, np.ndarray):
         return of_array(value, name)
     if is_image(value):
-        try:
-            return of_image(value, name)
-        except (OSError, ValueError, SyntaxError) as error:  # it is decoded only now
-            raise DataError(f"{name}: a damaged picture: {error}") from None
+        with _named(name):  # it may be decoded only now
+            picture, frames = _first(value, name)
+        if frames > 1:
+            note(f"{name}: {_FRAMES.format(frames)}")
+        return picture
     raise DataError(f"{name}: expected a picture (a path, bytes, an array, an image), got {type(value).__name__}")

@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ def _spooled(source: Source, folder: Path) -> Source:
 
 def _sampled(source: Source, modality: Modality, progress: Progress, most: int) -> tuple[int, bool, int, list[Record]]:
     """Counts records and bytes, says whether there are few groups, and keeps records whose hash is low: an even sample
-    that depends on content alone."""
+    that depends on content alone. Of large ones it keeps a part, so that many are in it."""
     threshold, kept, held, size, count = 1 << 64, [], 0, 0, 0
     groups: set[str] = set()
     for record in read(source):
@@ -178,12 +178,20 @@ def _sampled(source: Source, modality: Modality, progress: Progress, most: int) 
             kept.append((record.key, n, record))
             held += n
             while held > most and len(kept) > 1:
-                threshold //= 2
-                kept = [item for item in kept if item[0] < threshold] or kept[:1]
+                if len(kept) <= STRETCHES and any(item[1] > most // STRETCHES for item in kept):
+                    kept = [(key, *_part(record, modality, most // STRETCHES)) for key, _, record in kept]
+                if sum(item[1] for item in kept) > most:
+                    threshold //= 2
+                    kept = [item for item in kept if item[0] < threshold] or kept[:1]
                 held = sum(item[1] for item in kept)
         if count % 256 == 0:
             progress("reading", size)
     return count, len(groups) < STRETCHES, size, [record for _, _, record in kept]
+
+
+def _part(record: Record, modality: Modality, size: int) -> tuple[int, Record]:
+    part = replace(record, value=modality.form.excerpt(record.value, size))
+    return modality.size(part), part
 
 
 def _stretched(records: Iterable[Record], modality: Modality, size: int) -> Iterator[Record]:
