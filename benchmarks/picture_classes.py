@@ -4,7 +4,8 @@
 
 Of each split: 10 CPU-minutes of pretraining on the training part's pictures (without labels); 2 of fine-tuning; the same net
 from scratch for 12; linear probes on frozen features, on those of a random encoder, on raw pixels, PCA and HOG. Finished
-splits are kept in WORK, and the run goes on. Differences are paired by split, with 95% intervals (Student's t).
+splits are kept in WORK, which belongs to one version of this file, and the run goes on. Differences are paired by split, with
+95% intervals (Student's t).
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ from pictures import Array, chosen, components, gradients, opened, parser, pretr
 PRETRAIN, FINE_TUNE, SCRATCH = 10, 2, 12
 """CPU-minutes"""
 PATCH, RATE, DECAY = 12, 8e-3, 0.5
-"""this and `RECIPES` were chosen on signers of the first split's training part, put aside for that"""
+"""this and `RECIPES` were chosen on signers of the first split's training part, put aside for that; other splits test on
+some of them, fine-tuned and from scratch alike"""
 
 
 @dataclass(frozen=True)

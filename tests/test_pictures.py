@@ -321,6 +321,7 @@ def test_a_vit_mae_is_trained_goes_on_and_opens_elsewhere(photos: Path, tmp_path
     assert filled.pixels.shape == wave(5).shape  # squares inside, the picture's own size outside
     on = mw.train(photos, out=tmp_path / "b", init=tmp_path / "a", steps=4, settings=["calibration.slots=40"])
     assert on.net.config == first.net.config
+    assert "not calibrated" in (tmp_path / "b" / "README.md").read_text()
     with pytest.raises(RecipeError, match=r"its own image; leave image\.patch out"):
         mw.train(photos, out=tmp_path / "c", init=tmp_path / "a", steps=4, settings=["image.patch=8"])
 

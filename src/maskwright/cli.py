@@ -225,6 +225,8 @@ def score(
     loaded = maskwright.load(model, precision, device)
     count: int | str = passes if passes == "all" else int(passes)
     form = loaded.modality.form
+    if loaded.modality.caveat:
+        say(f"scores are {loaded.modality.caveat}")
     level = None if false_alarms is None else loaded.threshold(false_alarms, count)
 
     def answer(records: Sequence[Record]) -> list[dict[str, Any]]:

@@ -218,8 +218,14 @@ class _Run:
             self.watch(News("training", words=words))
         recipe = replace(recipe, train=config)
         left = None
-        if recipe.budget:  # reading alone may have taken all of it: then the least is trained
-            left = max(sizing.seconds(recipe.budget) - (time.monotonic() - self.begun), 1.0)
+        if recipe.budget:
+            whole, gone = sizing.seconds(recipe.budget), time.monotonic() - self.begun
+            left = max(whole - gone, 1.0)  # reading alone may have taken all of it: then the least is trained
+            if gone > whole / 2:
+                self.watch(News("reading", words=(
+                    f"reading took {gone:.0f} s of {whole:.0f}, and training has the rest; a longer --budget, or fewer or"
+                    " smaller records, would give it more"
+                )))  # fmt: skip
         length = sizing.Length(left, self.length["steps"], self.length["tokens"], self.given.get("train.batch_tokens"))
         there = modality.checkpoint(Path(recipe.init)) if recipe.init else None
         place, dtype = machine.device(recipe.train.device), getattr(torch, recipe.train.dtype)
@@ -252,8 +258,8 @@ class _Run:
         net = folder.build(modality, recipe.net)
         if not recipe.init:
             modality.start(net, shards, parts.train)
-        elif not found:
-            modality.adopt(net, Path(recipe.init))
+        elif not found and not modality.adopt(net, Path(recipe.init)):
+            self.watch(News("training", words=f"{recipe.init}: has no prediction head of recorded values; a new one begins"))
         net.dtype = getattr(torch, recipe.train.dtype)
         net.to(machine.device(recipe.train.device))
         order = Order(modality, shards, parts.train, recipe.net.length, recipe.train, recipe.mask, self.processes)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image
+from PIL import Image, ImageCms
 
 from maskwright.errors import DataError
 from maskwright.records import forms, pictures
@@ -248,3 +248,54 @@ def test_arrays_of_other_byte_orders_and_masks_of_numbers_are_what_they_say() ->
     known = np.array([[0, 1], [1, 1]], dtype=np.uint8)
     found = pictures.of_python(pictures.Picture(np.zeros((2, 2, 3), dtype=np.uint8), known), "a", silent)
     assert repr(found) == "Picture(2x2, 3 channels of 8 bits, 1 pixels not known)"
+
+
+def test_what_nobody_sees_tells_no_two_pictures_apart() -> None:
+    hole = np.full((12, 20), 255, dtype=np.uint8)
+    hole[3:6, 4:9] = 0
+    other = COLOURS.copy()
+    other[3:6, 4:9] = 7
+    one, two = (pictures.of_python(Image.fromarray(np.dstack([c, hole])), "a", silent) for c in (COLOURS, other))
+    assert bytes(one) == bytes(two)
+    assert bytes(one) != bytes(pictures.of_python(Image.fromarray(COLOURS), "a", silent))
+
+
+def test_of_an_image_that_stands_at_a_later_frame_the_first_is_read_and_it_says_so() -> None:
+    frames = [Image.fromarray(np.full((9, 8, 3), level, dtype=np.uint8)) for level in (10, 120, 240)]
+    movie = Image.open(io.BytesIO(encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])))
+    movie.seek(1)
+    heard: list[str] = []
+    found = pictures.of_python(movie, "movie", heard.append)
+    assert (found.pixels == 10).all()
+    assert heard == ["movie: has 3 frames or pages; the first is read"]
+    assert movie.tell() == 1
+
+
+def test_what_colours_mean_goes_with_them_into_a_file() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    found = pictures.decoded(encoded(Image.fromarray(COLOURS), icc_profile=profile), "a", silent)
+    again = Image.open(io.BytesIO(pictures.encoded(found)))
+    assert again.info["icc_profile"] == profile
+    assert np.array_equal(np.asarray(again), COLOURS)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_an_excerpt_is_a_part_of_its_size_that_knows_how_bright_the_whole_is(kind: type[Any]) -> None:
+    pixels = np.zeros((300, 200, 3), dtype=kind)
+    pixels[2, 190] = 250
+    known = np.ones((300, 200), dtype=bool)
+    part = pictures.excerpt(pictures.Picture(pixels, known), pixels.nbytes // 25)
+    assert part.pixels.shape == (60, 40, 3)
+    assert part.known is not None
+    assert part.known.shape == (60, 40)
+    assert part.pixels.max() == (250 if kind is np.uint16 else 0)
+    assert pictures.excerpt(part, 1 << 30) is part
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 5000))
+@settings(max_examples=40, deadline=None)
+def test_an_excerpt_of_a_thin_picture_has_something_of_it(rows: int, columns: int, size: int) -> None:
+    part = pictures.excerpt(pictures.Picture(np.zeros((rows, columns, 1), dtype=np.uint8)), size)
+    assert 1 <= part.pixels.shape[0] <= rows
+    assert 1 <= part.pixels.shape[1] <= columns
+    assert part.pixels.nbytes <= max(2 * size, 3000)

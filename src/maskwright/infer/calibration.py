@@ -79,8 +79,8 @@ class Calibration:
         if rank > n:
             raise QueryError(
                 f"false alarms of {false_alarms} can't be promised: calibration had time or data for {n} held-out records"
-                f" only, and needs {math.ceil(1 / false_alarms) - 1}; train longer (or --set calibration.slots=20000), on"
-                " more or smaller records, or with more held out (--set train.held_out=0.2)"
+                f" only, and needs {math.ceil(1 / false_alarms) - 1}; train longer (or --set calibration.slots=20000), with"
+                " more held out (--set train.held_out=0.2), or on smaller records, since whole ones are read"
             )
         return self.strangeness[rank - 1]
 

@@ -76,6 +76,10 @@ class Modality(Protocol):
     """of states to a record's vector"""
 
     @property
+    def caveat(self) -> str:
+        """Why its scores are no probabilities, where they aren't: what a person is told beside them; else ""."""
+
+    @property
     def frame_size(self) -> int:
         """Tokens that `frame` adds to a piece."""
 

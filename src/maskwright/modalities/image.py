@@ -89,6 +89,11 @@ class Image:
         return MaskConfig(kind="mixed", schedule="uniform", rate=0.95, rate_end=0.05, box_mean=HOLE)
 
     @property
+    def caveat(self) -> str:
+        squared = "not calibrated: a ViT-MAE's head has one width for every pixel; scores and bits rank, and say no more"
+        return squared if self.config.family else ""
+
+    @property
     def frame_size(self) -> int:
         return 1 if self.config.family else 0
 

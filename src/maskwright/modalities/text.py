@@ -85,6 +85,7 @@ class Text:
     frame_size = 2
     mask = MaskConfig()
     exact = True
+    caveat = ""
 
     def __init__(self) -> None:
         self.config = TokenizerConfig()

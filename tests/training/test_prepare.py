@@ -1,0 +1,43 @@
+"""Of a corpus of any size a sample tells what most of its records are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from maskwright.modalities.image import Image as Pictures
+from maskwright.records.forms import PICTURES
+from maskwright.records.pictures import Picture, encoded
+from maskwright.records.read import Source
+from maskwright.records.split import split
+from maskwright.training.prepare import sample
+
+
+def photos(folder: Path, grey: int) -> Source:
+    """Thirty of 180 x 180 pixels, a few of them grey."""
+    rng, rows = np.random.default_rng(0), []
+    for number in range(30):
+        shape = (180, 180, 1 if number < grey else 3)
+        rows.append(encoded(Picture(rng.integers(0, 256, shape, dtype=np.uint8))))
+    pq.write_table(pa.table({"image": rows}), folder / "photos.parquet")
+    return Source(paths=(str(folder / "photos.parquet"),), form=PICTURES)
+
+
+def test_pictures_larger_than_a_sample_are_there_in_part(tmp_path: Path) -> None:
+    """Each is as large as the whole sample may be."""
+    modality = Pictures()
+    found = sample(photos(tmp_path, grey=3), modality, tmp_path / "shards", most=180 * 180 * 3)
+    assert modality.channels == 3
+    parts = split(found.shards, 0.1)
+    assert len(parts.train) + len(parts.held_out) >= 15
+    assert 0.02 < found.share < 0.06
+
+
+def test_small_ones_are_there_whole(tmp_path: Path) -> None:
+    modality = Pictures()
+    found = sample(photos(tmp_path, grey=20), modality, tmp_path / "shards", most=1 << 30)
+    assert modality.channels == 1
+    assert len(found.shards) == 30
