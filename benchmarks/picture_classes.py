@@ -4,8 +4,8 @@
 
 Of each split: 10 CPU-minutes of pretraining on the training part's pictures (without labels); 2 of fine-tuning; the same net
 from scratch for 12; linear probes on frozen features, on those of a random encoder, on raw pixels, PCA and HOG. Finished
-splits are kept in WORK, which belongs to one version of this file, and the run goes on. Differences are paired by split, with
-95% intervals (Student's t).
+splits are kept in WORK, which belongs to one version of this file, and the run goes on. Differences are paired by split,
+with 95% intervals (Student's t).
 """
 
 from __future__ import annotations
