@@ -258,8 +258,11 @@ class _Run:
         net = folder.build(modality, recipe.net)
         if not recipe.init:
             modality.start(net, shards, parts.train)
-        elif not found and not modality.adopt(net, Path(recipe.init)):
-            self.watch(News("training", words=f"{recipe.init}: has no prediction head of recorded values; a new one begins"))
+        elif not found:
+            headed = modality.adopt(net, Path(recipe.init))
+            if not headed:
+                words = f"{recipe.init}: has no prediction head of recorded values; a new one begins"
+                self.watch(News("training", words=words))
         net.dtype = getattr(torch, recipe.train.dtype)
         net.to(machine.device(recipe.train.device))
         order = Order(modality, shards, parts.train, recipe.net.length, recipe.train, recipe.mask, self.processes)

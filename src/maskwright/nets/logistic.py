@@ -27,7 +27,7 @@ def nats(x: Tensor, mean: Tensor, log_scale: Tensor, known: Tensor, levels: int)
     """-log of each value's probability: its logistic's, cut at the levels, of which the ends reach to infinity (Salimans et
     al., 2017, "PixelCNN++", section 2.1). Zero where it isn't known."""
     half, rest, even = 1 / (levels - 1), math.log1p(-SPREAD), math.log(SPREAD / levels)
-    if native.serves(x, mean, log_scale) and known.is_contiguous():
+    if _served(x, mean, log_scale, known):
         return _ByKernel.apply("cut_logistic", x, mean, log_scale, known, half, rest, even)  # type: ignore[no-untyped-call]
     scale = log_scale.exp()
     above, below = (x + half - mean) / scale, (x - half - mean) / scale
@@ -40,9 +40,16 @@ def nats(x: Tensor, mean: Tensor, log_scale: Tensor, known: Tensor, levels: int)
 def surprise(x: Tensor, mean: Tensor, log_scale: Tensor, known: Tensor) -> Tensor:
     """How far a value is from its mean, in widths of its logistic, on a scale that large ones don't burst. Zero where it
     isn't known."""
-    if native.serves(x, mean, log_scale) and known.is_contiguous():
+    if _served(x, mean, log_scale, known):
         return _ByKernel.apply("surprise", x, mean, log_scale, known)  # type: ignore[no-untyped-call]
     return torch.log1p((x - mean).abs() * (-log_scale).exp()) * known
+
+
+def _served(x: Tensor, mean: Tensor, log_scale: Tensor, known: Tensor) -> bool:
+    """Whether the kernels can read these: one shape, dense, fp32 and bool."""
+    alike = x.shape == mean.shape == log_scale.shape == known.shape and known.is_contiguous()
+    kinds = x.dtype == torch.float32 and known.dtype == torch.bool
+    return alike and kinds and native.serves(x, mean, log_scale)
 
 
 def chained(x: Tensor, weight: Tensor) -> Tensor:

@@ -205,8 +205,8 @@ def mask_of(given: Any, note: Note) -> Array:
 
 
 def excerpt(picture: Picture, size: int) -> Picture:
-    """A part of some `size` bytes, of the same shape, from the middle; of more than 8 bits around the brightest place, which
-    says how many of them are used."""
+    """A part of some `size` bytes, of its proportions, from the middle; of more than 8 bits around the brightest place,
+    which says how many of them are used."""
     pixels, known = picture.pixels, picture.known
     share = (size / max(pixels.nbytes, 1)) ** 0.5
     if share >= 1:
