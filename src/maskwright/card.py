@@ -53,7 +53,7 @@ def text(about: dict[str, Any], modality: Modality, net: NetConfig) -> str:
         + f"; {len(calibration['strangeness'])} held-out records say what is odd."
         if calibration
         else "- Not calibrated yet: the run that writes this folder goes on.",
-        *([f"- Scores are {modality.caveat}."] if modality.caveat else []),
+        *(f"- {said[0].upper()}{said[1:]}." for said in modality.caveats.values()),
         *(
             ["- Few documents: stretches of them were held out, so the figures say little of other documents."]
             if data["stretched"]

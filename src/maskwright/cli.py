@@ -166,6 +166,7 @@ def fill(
     wanted = targets.split(",") if targets is not None else None
     loaded = maskwright.load(model, precision, device)
     form = loaded.modality.form
+    _told(loaded, "fill")
     if draws and draws > 1 and Path(out or "").suffix in form.endings:
         one = Path(str(out)).suffix
         raise RunError(f"--out {out}: {draws} draws don't go into one {one} file; name a folder, or a .parquet file")
@@ -225,8 +226,7 @@ def score(
     loaded = maskwright.load(model, precision, device)
     count: int | str = passes if passes == "all" else int(passes)
     form = loaded.modality.form
-    if loaded.modality.caveat:
-        say(f"scores are {loaded.modality.caveat}")
+    _told(loaded, "score")
     level = None if false_alarms is None else loaded.threshold(false_alarms, count)
 
     def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -301,6 +301,12 @@ def demo(modality: Annotated[str, typer.Option(help="the kind of data")] = "text
         shown = run(modality, watch)
     for part in shown:
         part()
+
+
+def _told(model: maskwright.Model, verb: str) -> None:
+    """Says what a person must know of a model's answers."""
+    if words := model.modality.caveats.get(verb):
+        say(words)
 
 
 def main() -> None:

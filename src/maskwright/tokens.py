@@ -101,6 +101,26 @@ class Mask:
     """(M,) float32: how much each target counts in the loss"""
 
 
+@dataclass(frozen=True)
+class Scene:
+    """What a net is asked and shown, as far as its head may want to look at it."""
+
+    batch: Batch
+    hidden: Array
+    """(T,) bool"""
+    at: Array
+    """(M,) int64, ascending"""
+
+    @property
+    def asked(self) -> Batch:
+        return self.batch.only(self.at)
+
+    @property
+    def shown(self) -> Batch:
+        """All but frames."""
+        return self.batch.only(np.flatnonzero(~self.hidden & self.batch.present & self.batch.maskable))
+
+
 class Chance(Protocol):
     """What a draw asks of numpy's Generator: numbers for every row, of which the first axis is."""
 

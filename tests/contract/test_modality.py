@@ -92,6 +92,7 @@ SAMPLES: dict[str, tuple[str, Any, Callable[[list[str]], Sample]]] = {
     "text": ("text", None, of_texts),
     "image": ("image", None, of_pictures),
     "vit_mae": ("image", ImageConfig(family="vit_mae", side=32), of_squares),
+    "norm_pix": ("image", ImageConfig(family="vit_mae", side=32, norm_pix=True), of_squares),
 }
 """by name: the modality, its configuration where it isn't the default, and records for it"""
 

@@ -35,11 +35,11 @@ DECODER: dict[str, Any] = {
 }  # fmt: skip
 
 
-def theirs(name: str) -> Any:
+def theirs(name: str, norm_pix: bool = False) -> Any:
     """A random model, its biases and norms too."""
     torch.manual_seed(1)
     if name == "vit_mae":
-        model = transformers.ViTMAEForPreTraining(transformers.ViTMAEConfig(**SHAPE, **DECODER))
+        model = transformers.ViTMAEForPreTraining(transformers.ViTMAEConfig(**SHAPE, **DECODER, norm_pix_loss=norm_pix))
     else:
         model = transformers.ViTModel(transformers.ViTConfig(**SHAPE))
     for parameter in model.parameters():
@@ -74,9 +74,9 @@ def noise(b: Batch, hidden: np.ndarray[Any, Any], count: int) -> torch.Tensor:
     return torch.from_numpy(hidden.reshape(count, -1)[:, 1:].astype(np.float32))
 
 
-@pytest.mark.parametrize("mean", [0.5, 0.45])
-def test_a_vit_mae_reconstructs_as_theirs_does(mean: float, tmp_path: Path) -> None:
-    model = theirs("vit_mae")
+@pytest.mark.parametrize(("mean", "norm_pix"), [(0.5, False), (0.45, False), (0.45, True)])
+def test_a_vit_mae_reconstructs_as_theirs_does(mean: float, norm_pix: bool, tmp_path: Path) -> None:
+    model = theirs("vit_mae", norm_pix)
     model.save_pretrained(tmp_path)
     if mean != 0.5:
         said = {"image_mean": [mean] * 3, "image_std": [0.22] * 3}
@@ -113,8 +113,9 @@ def test_the_encoder_has_their_states(name: str, tmp_path: Path) -> None:
     assert (ours - want).abs().max() < 1e-4
 
 
-def test_what_goes_out_comes_back_and_opens_elsewhere(tmp_path: Path) -> None:
-    theirs("vit_mae").save_pretrained(tmp_path / "in")
+@pytest.mark.parametrize("norm_pix", [False, True])
+def test_what_goes_out_comes_back_and_opens_elsewhere(norm_pix: bool, tmp_path: Path) -> None:
+    theirs("vit_mae", norm_pix).save_pretrained(tmp_path / "in")
     net, modality = opened(tmp_path / "in")
     held = {"floor_neighbours": 2.0, "floor_frequency": 3.0, "bits_per_byte": 1.0, "top1": 0.0, "top5": 0.0}
     assert modality.hugging_face(net.config) is not None
@@ -127,6 +128,7 @@ def test_what_goes_out_comes_back_and_opens_elsewhere(tmp_path: Path) -> None:
     everything = np.zeros(len(b), dtype=bool)
     for opener in (transformers.ViTMAEForPreTraining, transformers.ViTModel):
         other, said = opener.from_pretrained(tmp_path / "out", output_loading_info=True)
+        assert getattr(other.config, "norm_pix_loss", norm_pix) == norm_pix
         assert [n for n in said["missing_keys"] if "pooler" not in n] == []
         with torch.no_grad():
             ours = net.states(b, everything).view(3, 17, -1)
@@ -151,13 +153,30 @@ def test_fixed_positions_are_sines_and_cosines_of_the_column_and_then_the_row() 
         assert np.allclose(table[1 + 4 * row + column], np.concatenate(want), atol=1e-6)
 
 
-def test_a_head_of_normalised_patches_is_left_out(tmp_path: Path) -> None:
-    model = transformers.ViTMAEForPreTraining(transformers.ViTMAEConfig(**SHAPE, **DECODER, norm_pix_loss=True))
-    model.save_pretrained(tmp_path)
-    modality = modalities.of_checkpoint(tmp_path)
-    modality.load(tmp_path)
-    net = folder.build(modality, modality.checkpoint(tmp_path))
-    assert not modality.adopt(net, tmp_path)
+def test_normalised_patches_stand_in_the_light_of_what_is_beside_them(tmp_path: Path) -> None:
+    """Predicting nothing, such a head fills a dark and a bright half each with its own brightness, and as contrasted."""
+    theirs("vit_mae", True).save_pretrained(tmp_path)
+    net, modality = opened(tmp_path)
+    with torch.no_grad():
+        net.head.begin(torch.zeros(PATCH * PATCH * 3), torch.zeros(PATCH * PATCH * 3))
+        net.head.out.weight.zero_()
+    dark, bright = np.full((SIDE, SIDE, 3), 40, dtype=np.uint8), np.full((SIDE, SIDE, 3), 200, dtype=np.uint8)
+    halves = np.where(np.arange(SIDE)[:, None, None] < SIDE // 2, dark, bright)
+    halves[::2, 16:] += np.uint8(30)
+    b = batch(modality, [Record(Picture(halves), "halves"), Record(Picture(bright), "bright")])
+    hidden = np.zeros(len(b), dtype=bool)
+    at = np.array([1, 4, 13, 16, 17 + 6])  # the corners of one, and of the other a patch in the middle
+    hidden[at] = True
+    with torch.no_grad():
+        found = net(b, hidden, at)
+    levels = (found.mean.mean(1) + 1) * 127.5
+    assert (levels[[0, 1]] < 80).all()
+    assert (levels[[2, 3]] > 180).all()
+    assert levels[4] == pytest.approx(200, abs=0.5)
+    assert (found.log_scale[1] > found.log_scale[0] + 0.5).all()
+    with torch.no_grad():
+        alone = net(b, np.ones(len(b), dtype=bool), np.array([20]))
+    assert alone.mean.abs().max() < 1e-6  # nothing is shown: the middle of all levels
 
 
 def test_what_is_no_vit_is_refused(tmp_path: Path) -> None:

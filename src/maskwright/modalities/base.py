@@ -76,8 +76,8 @@ class Modality(Protocol):
     """of states to a record's vector"""
 
     @property
-    def caveat(self) -> str:
-        """Why its scores are no probabilities, where they aren't: what a person is told beside them; else ""."""
+    def caveats(self) -> dict[str, str]:
+        """By verb, what a person must know of its answers: why scores are no probabilities, where they aren't."""
 
     @property
     def frame_size(self) -> int:

@@ -2,8 +2,7 @@
 
 In: pictures, and pictures with pixels that are not known (transparent ones), which are the blanks. Out: patches, and
 pictures again, whose known pixels come back byte for byte. Channels and depth are those that most pictures have; others are
-brought to them, or refused by name. `family` vit_mae makes the net another library's: squares of one size, its positions,
-head and loss.
+brought to them, or refused by name. Which net reads them is said in `picture_net.py`.
 """
 
 from __future__ import annotations
@@ -28,26 +27,22 @@ from maskwright.modalities.base import Asked, Cut, Floor, Pooling
 from maskwright.modalities.blend import blended
 from maskwright.modalities.edges import MOST_PATCHES, Edges
 from maskwright.modalities.image_config import ImageConfig
+from maskwright.modalities.picture_net import PictureNet, net, of_others
 from maskwright.modalities.terms import WHOLE, Terms
 from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
-from maskwright.nets.pixels import Levels, PixelHead, PixelInput, placed
-from maskwright.nets.vit import Colours, SquaredHead, VitInput
-from maskwright.nets.vits import VITS, to_config, vit_mae
+from maskwright.nets.pixels import Levels, placed
+from maskwright.nets.vits import VITS
 from maskwright.records.forms import PICTURES, Form, told
 from maskwright.records.pictures import Picture
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Tokens
 
-FILE, PREPROCESSOR = "image.json", "preprocessor_config.json"
-HOLE = 6.0
-"""patches a side of the boxes that training hides, on average before they are cut off (5 after)"""
+FILE = "image.json"
 VIEW = 1 << 44
 """counter from which a view draws its chance, far from those of masks"""
 MOST_VALUES = 4096
 """in a patch: the head knows how each follows every other"""
-DECODER_SHARE = 3
-"""layers of the encoder for one of the decoder"""
 
 
 @dataclass(frozen=True)
@@ -82,20 +77,20 @@ class Image:
         return [self.name, *(list(v) if isinstance(v, tuple) else v for v in asdict(self.config).values())]
 
     @property
-    def mask(self) -> MaskConfig:
-        """`score` and `fill` hide little or much, here and there or a whole hole; a ViT-MAE learns from much alone."""
-        if self.config.family:
-            return MaskConfig(schedule="fixed", rate=0.75)
-        return MaskConfig(kind="mixed", schedule="uniform", rate=0.95, rate_end=0.05, box_mean=HOLE)
+    def net(self) -> PictureNet:
+        return net(self.config, self.channels, self.levels)
 
     @property
-    def caveat(self) -> str:
-        squared = "not calibrated: a ViT-MAE's head has one width for every pixel; scores and bits rank, and say no more"
-        return squared if self.config.family else ""
+    def mask(self) -> MaskConfig:
+        return self.net.mask
+
+    @property
+    def caveats(self) -> dict[str, str]:
+        return self.net.caveats
 
     @property
     def frame_size(self) -> int:
-        return 1 if self.config.family else 0
+        return self.net.frame_size
 
     @property
     def terms(self) -> Terms:
@@ -144,43 +139,21 @@ class Image:
     def save(self, folder: Path, length: int) -> None:
         about = asdict(replace(self.config, channels=self.channels, bits=self.bits, depth=self.depth))
         (folder / FILE).write_text(json.dumps(about, indent=2) + "\n")
-        if self.config.family:
-            said = {
-                "image_processor_type": "ViTImageProcessor", "do_resize": True, "resample": 3, "do_rescale": True,
-                "size": {"height": self.config.square, "width": self.config.square}, "rescale_factor": 1 / 255,
-                "do_normalize": True, "image_mean": self.normal[0], "image_std": self.normal[1],
-            }  # fmt: skip
-            (folder / PREPROCESSOR).write_text(json.dumps(said, indent=2) + "\n")
-
-    @property
-    def normal(self) -> tuple[list[float], list[float]]:
-        """Mean and deviation of every channel."""
-        half = [0.5] * self.channels
-        return list(self.config.mean) or half, list(self.config.deviation) or half
 
     def load(self, folder: Path) -> None:
+        own, named = (folder / FILE).is_file(), folder / FILE
         try:
-            if (folder / FILE).is_file():
-                said = json.loads((folder / FILE).read_text())
-                own: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in said.items()}
-                self.config = ImageConfig(**own)
+            if own:
+                said = json.loads(named.read_text())
+                values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in said.items()}
+                self.config = ImageConfig(**values)
             else:  # another library's
-                _, theirs = families.read_config(folder, VITS)
-                path = folder / PREPROCESSOR
-                normal = json.loads(path.read_text()) if path.is_file() else {}
-                channels = theirs.get("num_channels", 3)
-                if normal.get("do_normalize") is False:  # levels from 0 to 1, as they are
-                    normal = {"image_mean": [0.0] * channels, "image_std": [1.0] * channels}
-                self.config = ImageConfig(
-                    family="vit_mae", patch=theirs.get("patch_size", 16), side=theirs.get("image_size", 224), bits=8,
-                    channels=channels, mean=tuple(normal.get("image_mean") or ()),
-                    deviation=tuple(normal.get("image_std") or ()),
-                )  # fmt: skip
+                self.config, named = of_others(folder)
         except (OSError, ValueError, KeyError, TypeError, RecipeError):
             raise ModelError(f"{folder / FILE}: missing or damaged; take the folder from its origin again") from None
         self.channels, self.bits, self.depth = self.config.channels, self.config.bits, self.config.depth
         if wrong := self.config.ill_normed(self.channels):
-            raise ModelError(f"{folder / (FILE if (folder / FILE).is_file() else PREPROCESSOR)}: {wrong}")
+            raise ModelError(f"{named}: {wrong}")
 
     # Cutting
 
@@ -226,25 +199,7 @@ class Image:
         return {"pixels": pixels.reshape(-1, self.values), "known": np.packbits(known.reshape(-1, p * p), axis=1)}
 
     def frame(self, batch: Batch) -> Batch:
-        """Before every piece what ViT calls [CLS]."""
-        if not self.frame_size:
-            return batch
-        first = batch.cu_seqlens[:-1]
-        cu = batch.cu_seqlens + np.arange(len(batch.cu_seqlens))
-        wide = batch.take(np.insert(np.arange(len(batch)), first, first))
-        frame = np.zeros(len(wide), dtype=bool)
-        frame[cu[:-1]] = True
-        return Batch(
-            values=wide.values,
-            positions=np.where(frame[:, None], 0, wide.positions),
-            kind=frame.astype(np.int64),
-            present=wide.present | frame,
-            maskable=wide.maskable & ~frame,
-            unit=np.where(frame, 0, wide.unit - wide.unit.min(initial=0) + 1),
-            where=np.where(frame[:, None], 0, wide.where),
-            cu_seqlens=cu,
-            keys=batch.keys,
-        )
+        return self.net.frame(batch)
 
     def encode(self, records: Sequence[Record]) -> list[Tokens]:
         return [self._placed(self._tokens(cut), r.value) for cut, r in zip(self.tokenise(records), records, strict=True)]
@@ -316,28 +271,13 @@ class Image:
     # The net
 
     def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig:
-        if self.config.family:
-            grid = self.config.square // self.config.patch
-            wanted = vit_mae(config.width, config.layers, config.heads, 4 * config.width, grid)
-        else:
-            wanted = {"global_every": 1, "grid": 0, "decoder_layers": max(config.layers // DECODER_SHARE, 1)}
-        fixed = [name for name in ("grid", *(("length",) if self.config.family else ())) if name in given]
-        if fixed:
-            raise RecipeError(f"net.{fixed[0]} follows from image.family, side and patch; leave it out")
-        return replace(config, **wanted | dict(given))
+        return self.net.shaped(config, given)
 
-    def _colours(self) -> Colours:
-        return Colours(*self.normal, self.levels, self.config.patch**2)
+    def input(self, config: NetConfig) -> nn.Module:
+        return self.net.input(config)
 
-    def input(self, config: NetConfig) -> PixelInput | VitInput:
-        if self.config.family:
-            return VitInput(self.config.patch, self.channels, self._colours(), config)
-        return PixelInput(self.values, self.channels, self.levels, config)
-
-    def head(self, config: NetConfig, inputs: nn.Module) -> PixelHead | SquaredHead:
-        if self.config.family:
-            return SquaredHead(self.channels, self._colours(), self.values, config)
-        return PixelHead(self.values, self.channels, self.levels, config)
+    def head(self, config: NetConfig, inputs: nn.Module) -> nn.Module:
+        return self.net.head(config)
 
     def start(self, net: Any, shards: Any, train: Array) -> None:
         """Every value begins at its channel's mean, as wide as its channel spreads."""
@@ -357,10 +297,7 @@ class Image:
         return families.read_config(folder, VITS)[0]
 
     def adopt(self, net: nn.Module, folder: Path) -> bool:
-        _, theirs, weights = families.read(folder, VITS)
-        if theirs.get("norm_pix_loss"):  # that head predicts patches as they would look normalised by themselves
-            weights = {name: tensor for name, tensor in weights.items() if not name.startswith("head.")}
-        return families.adopted(net, weights, folder)
+        return families.adopted(net, families.read(folder, VITS)[2], folder)
 
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
         sizes = boxes.sides(shards.shapes[train], MOST_PATCHES // 20)  # of large pictures the middle
@@ -372,6 +309,4 @@ class Image:
         return {"frequency": counted.frequency_nats, "neighbours": counted.neighbour_nats}
 
     def hugging_face(self, config: Any) -> dict[str, Any] | None:
-        if not self.config.family:
-            return None
-        return {"config.json": to_config(config, self.config.patch, self.channels)}
+        return self.net.files(config)

@@ -33,6 +33,9 @@ class ImageConfig:
     mean: tuple[float, ...] = ()
     """of a channel, from 0 to 1, and below its deviation: by these a ViT-MAE has its pixels normalised; empty: one half"""
     deviation: tuple[float, ...] = ()
+    norm_pix: bool = False
+    """a ViT-MAE says how patches look once each is normalised by itself, which teaches its vectors more and fills less: a
+    filled patch takes brightness and contrast from visible ones beside it"""
 
     def __post_init__(self) -> None:
         if not 1 <= self.patch <= 32 or self.channels < 0 or self.bits not in (0, 8, 16) or self.side < 0:
@@ -45,6 +48,8 @@ class ImageConfig:
             raise RecipeError(f"image.family {self.family!r}: vit_mae is the only one; leave it out for ours")
         if self.family and self.bits == 16:
             raise RecipeError("image.bits 16 is not for image.family vit_mae, whose pictures have 8; leave one of them out")
+        if self.norm_pix and not self.family:
+            raise RecipeError("image.norm_pix is for image.family vit_mae; leave it out")
         if min(self.deviation, default=1.0) <= 0:
             raise RecipeError("image.deviation must be above 0 for every channel")
         if self.square and self.shift:

@@ -85,7 +85,6 @@ class Text:
     frame_size = 2
     mask = MaskConfig()
     exact = True
-    caveat = ""
 
     def __init__(self) -> None:
         self.config = TokenizerConfig()
@@ -102,6 +101,10 @@ class Text:
         path = path / "tokenizer.json" if path and path.is_dir() else path
         own = hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else self.config.path
         return [self.name, self.config.size, own, self.config.extend]
+
+    @property
+    def caveats(self) -> dict[str, str]:
+        return {}
 
     @property
     def vocabulary(self) -> Vocabulary:

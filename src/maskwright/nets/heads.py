@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from maskwright.nets.encoder import Linear, NetConfig, Norm
 from maskwright.nets.ops import choice_nll, embed_norm
-from maskwright.tokens import Chance
+from maskwright.tokens import Chance, Scene
 
 
 class TokenInput(nn.Module):
@@ -55,7 +55,7 @@ class TokenHead(nn.Module):
         self._tied = [inputs.tok_embeddings]  # in a list, so that the weight is registered once
         nn.init.eye_(self.dense.weight)
 
-    def forward(self, states: Tensor, kind: Tensor) -> Categorical:
+    def forward(self, states: Tensor, kind: Tensor, scene: Scene) -> Categorical:
         _, features = self.norm(F.gelu(self.dense(states)))
         return Categorical(features, self._tied[0].weight, self.bias)
 

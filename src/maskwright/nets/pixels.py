@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from maskwright.errors import QueryError
 from maskwright.nets import logistic
 from maskwright.nets.encoder import Linear, NetConfig, Norm
-from maskwright.tokens import Array, Chance
+from maskwright.tokens import Array, Chance, Scene
 
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
@@ -75,7 +75,7 @@ class PixelHead(nn.Module):
         """Every value at its channel's mean, as wide as its channel spreads."""
         self.out.bias.copy_(torch.cat((mean, log_scale, log_scale)))
 
-    def forward(self, states: Tensor, kind: Tensor) -> Levels:
+    def forward(self, states: Tensor, kind: Tensor, scene: Scene) -> Levels:
         _, features = self.norm(F.gelu(self.dense(states)))
         features = features.float()  # bf16 would round a mean by half a level
         parts = zip(self.out.weight.chunk(3), self.out.bias.chunk(3), strict=True)

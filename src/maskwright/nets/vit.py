@@ -9,18 +9,23 @@ finds. Parameters have the shapes that ViT gives them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.nets.encoder import Linear, NetConfig
-from maskwright.nets.pixels import Chain, Levels
+from maskwright.nets.pixels import WIDEST, Chain, Levels, sharpest
 from maskwright.nets.positions import Grid
+from maskwright.tokens import Scene
 
 LOG_SCALE = -2.3
 """of every value, where levels lie from -1 to 1, before calibration"""
+LOG_SHARE = -0.9
+"""the same of normalised patches, beside their deviation: of an error of three quarters of it, which is what they come to"""
 
 
 class Colours(nn.Module):
@@ -66,30 +71,77 @@ class VitInput(nn.Module):
 
 
 class SquaredHead(nn.Module):
-    def __init__(self, channels: int, colours: Colours, values: int, config: NetConfig) -> None:
+    """Pixels as they are; with `norm_pix` (section 4.1, "Reconstruction target") as they look once a patch is normalised by
+    its own mean and deviation, of which nothing is told: those of a hidden one are guessed from what is shown around it."""
+
+    def __init__(self, channels: int, colours: Colours, values: int, norm_pix: bool, config: NetConfig) -> None:
         super().__init__()
-        self.channels, self.colours = channels, colours
+        self.channels, self.colours, self.norm_pix = channels, colours, norm_pix
         self.out = Linear(config.width, values, bias=True)
 
-    def forward(self, states: Tensor, kind: Tensor) -> Squared:
-        return Squared(self.out(states.float()), self.colours, self.channels)
+    def forward(self, states: Tensor, kind: Tensor, scene: Scene) -> Squared:
+        predicted = self.out(states.float())
+        if not self.norm_pix:
+            return Squared(predicted, self.colours, self.channels)
+        return Squared(predicted, self.colours, self.channels, self._around(scene))
+
+    @torch.no_grad()
+    def _around(self, scene: Scene) -> Moments:
+        """Of every patch that is asked, means of what is shown in its picture, by distance to the power -4 (Shepard, 1968);
+        where nothing is shown, those of all pictures."""
+        asked, shown = scene.asked, scene.shown
+        device = self.colours.mean.device
+        pixels, known = (torch.from_numpy(shown.values[name]).to(device) for name in ("pixels", "known"))
+        own = moments(self.colours.normalised(pixels), known.repeat_interleave(self.channels, dim=1))
+        out = Moments(torch.zeros(len(asked), 1, device=device), torch.ones(len(asked), 1, device=device))
+        for (a, b), (c, d) in zip(pairwise(asked.cu_seqlens), pairwise(shown.cu_seqlens), strict=True):
+            if a < b and c < d:
+                apart = asked.positions[a:b, None] - shown.positions[None, c:d]
+                near = 1.0 / np.square(apart, dtype=np.float32).sum(-1).clip(min=1) ** 2
+                weight = torch.from_numpy(near / near.sum(1, keepdims=True)).to(device)
+                out.mean[a:b], out.deviation[a:b] = weight @ own.mean[c:d], weight @ own.deviation[c:d]
+        return out
 
     def begin(self, mean: Tensor, log_scale: Tensor) -> None:
-        """Every value at its channel's mean."""
-        self.out.bias.copy_(((mean + 1) / 2 - self.colours.mean) / self.colours.deviation)
+        """Every value at its channel's mean, or every patch at what is shown around it."""
+        start = ((mean + 1) / 2 - self.colours.mean) / self.colours.deviation
+        self.out.bias.copy_(torch.zeros_like(start) if self.norm_pix else start)
+
+
+class Moments(NamedTuple):
+    """(M, 1) each, of patches of normalised pixels."""
+
+    mean: Tensor
+    deviation: Tensor
+
+
+def moments(pixels: Tensor, known: Tensor) -> Moments:
+    """Over what is known of (M, D) pixels; the variance is unbiased and at least a millionth, as in the reference."""
+    count = known.sum(1, keepdim=True)
+    mean = (pixels * known).sum(1, keepdim=True) / count.clamp(min=1)
+    variance = (((pixels - mean) * known) ** 2).sum(1, keepdim=True) / (count - 1).clamp(min=1)
+    return Moments(mean, (variance + 1e-6).sqrt())
 
 
 class Squared(Levels):
-    """Logistics of one width about the predicted values, whose loss is the squared error."""
+    """Logistics of one width about the predicted values, whose loss is the squared error. `around`: what the patches are
+    taken to be normalised by, if they are; then the width is a share of that deviation."""
 
-    def __init__(self, predicted: Tensor, colours: Colours, channels: int) -> None:
-        mean = colours.placed(predicted)
-        scale = torch.full_like(mean, LOG_SCALE)
+    def __init__(self, predicted: Tensor, colours: Colours, channels: int, around: Moments | None = None) -> None:
+        if around is None:
+            mean = colours.placed(predicted)
+            scale = torch.full_like(mean, LOG_SCALE)
+        else:
+            mean = colours.placed(predicted * around.deviation + around.mean)
+            scale = (LOG_SHARE + (2 * colours.deviation * around.deviation).log()).clamp(sharpest(colours.levels), WIDEST)
         none = predicted.new_zeros(predicted.shape[1], predicted.shape[1])
         super().__init__(mean, scale, scale, Chain(none, none), colours.levels, channels)
-        self.predicted, self.colours = predicted, colours
+        self.predicted, self.colours, self.norm_pix = predicted, colours, around is not None
 
     def loss(self, values: dict[str, Any]) -> Tensor:
-        truth = torch.as_tensor(values["pixels"]).to(self.predicted.device)
         _, known = self._read(values)
-        return (known * (self.predicted - self.colours.normalised(truth)) ** 2).sum(1) / known.sum(1).clamp(min=1)
+        truth = self.colours.normalised(torch.as_tensor(values["pixels"]).to(self.predicted.device))
+        if self.norm_pix:
+            own = moments(truth, known)
+            truth = (truth - own.mean) / own.deviation
+        return (known * (self.predicted - truth) ** 2).sum(1) / known.sum(1).clamp(min=1)

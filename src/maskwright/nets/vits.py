@@ -23,7 +23,7 @@ def vit_mae(width: int, layers: int, heads: int, ff: int, grid: int, eps: float 
     }  # fmt: skip
 
 
-def to_config(config: NetConfig, patch: int, channels: int) -> Json:
+def to_config(config: NetConfig, patch: int, channels: int, norm_pix: bool) -> Json:
     """config.json of a ViT-MAE."""
     decoder = config.decoder
     if not _fits(config) or decoder is None:
@@ -45,7 +45,7 @@ def to_config(config: NetConfig, patch: int, channels: int) -> Json:
         "layer_norm_eps": config.norm_eps,
         "hidden_act": "gelu",
         "qkv_bias": True,
-        "norm_pix_loss": False,
+        "norm_pix_loss": norm_pix,
         "mask_ratio": 0.75,
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
