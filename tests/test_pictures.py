@@ -372,6 +372,26 @@ def test_a_cameras_twelve_bits_are_its_own_levels(tmp_path: Path) -> None:
     assert square.about["modality"] == "image"
 
 
+@pytest.mark.filterwarnings("default:pictures with more than 64 pixels")
+def test_photographs_are_read_smaller_and_answered_in_their_own_size(tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for seed in range(90):
+        Image.fromarray(wave(seed)).resize((300, 200)).save(folder / f"{seed}.png")
+    with pytest.warns(MaskwrightWarning, match="more than 64 pixels a side are read made smaller"):
+        model = mw.train(folder, out=tmp_path / "m", steps=2, settings=[*TINY, "image.longest=64"])
+    assert model.about["data"]["bytes"] == 90 * 64 * 43 * 3
+    photo = np.asarray(Image.fromarray(wave(200)).resize((300, 200)))
+    score = model.score(photo)
+    assert len(score.per_token) == 8 * 6
+    assert np.array_equal(np.max(score.offsets, axis=0)[2:], (300, 200))
+    hole = np.zeros((200, 300), dtype=bool)
+    hole[50:150, 30:90] = True
+    filled = model.fill(photo, mask=hole).picture.pixels
+    assert np.array_equal(filled[~hole], photo[~hole])
+    assert not np.array_equal(filled[hole], photo[hole])
+
+
 def test_going_on_from_pictures_keeps_what_was_learned(photos: Path, trained: Path, model: mw.Model, tmp_path: Path) -> None:
     settings = ["train.held_out=0.2", "train.look_tokens=1000", "calibration.slots=40", "train.lr=1e-8"]
     on = mw.train(photos, out=tmp_path / "on", init=trained, steps=2, settings=settings)

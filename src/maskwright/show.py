@@ -197,7 +197,7 @@ def data(source: Source) -> list[str]:
 
     def values() -> Iterator[Any]:
         for record in read(replace(source, form=form)):
-            folds.append(hash(record.folded))
+            folds.append(record.fold)
             yield record.value
 
     facts = form.facts(values())

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from maskwright.errors import MaskwrightWarning
 from maskwright.modalities.terms import Terms
 from maskwright.records.pictures import Picture
 
@@ -30,6 +33,33 @@ def test_a_hole_however_small_is_a_hole_in_a_square() -> None:
     assert not brought[500 * 32 // 1000, 300 * 32 // 700]
     assert not brought[0, 0]
     assert brought.mean() > 0.97
+
+
+@given(st.integers(1, 9000), st.integers(1, 9000), st.integers(1, 2000))
+def test_what_is_too_long_keeps_its_proportions(rows: int, columns: int, longest: int) -> None:
+    made = Terms(1, 8, 0, 0, longest).shape(rows, columns)
+    assert max(made) == min(max(rows, columns), longest)
+    assert min(made) >= 1
+    by = max(rows, columns) / max(made)
+    assert all(abs(n - wanted / by) <= 0.5 or n == 1 for n, wanted in zip(made, (rows, columns), strict=True))
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(np.uint8, 3), (np.uint8, 1), (np.uint8, 5), (np.uint16, 1)])
+def test_a_large_picture_is_filled_where_it_was_open_alone(kind: type, channels: int) -> None:
+    bits, rng = 8 * np.dtype(kind).itemsize, np.random.default_rng(0)
+    terms = Terms(channels, bits, 16, 0, 50)
+    picture = rng.integers(0, 1 << bits, (201, 99, channels)).astype(kind)
+    known = np.ones((201, 99), dtype=bool)
+    known[100:140, 20:60] = False
+    with pytest.warns(MaskwrightWarning, match="more than 50 pixels a side"):
+        levels, shown = terms.brought(Picture(picture, known), "a")
+    assert levels.shape == (50, 25, channels)
+    assert levels.dtype == kind
+    assert not shown[25:35, 5:15].any()
+    assert shown.sum() > 50 * 25 - 13 * 13
+    made = terms.returned(Picture(picture, known), np.full_like(levels, 77)).pixels
+    assert np.array_equal(made[known], picture[known])
+    assert (made[~known] == 77).all()
 
 
 def test_a_model_that_saw_no_16_bits_takes_a_cameras_twelve_for_what_they_are() -> None:

@@ -28,7 +28,7 @@ from maskwright.modalities.blend import blended
 from maskwright.modalities.edges import MOST_PATCHES, Edges
 from maskwright.modalities.image_config import ImageConfig
 from maskwright.modalities.picture_net import PictureNet, net, of_others
-from maskwright.modalities.terms import WHOLE, Terms
+from maskwright.modalities.terms import WHOLE, Once, Terms
 from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.pixels import Levels, placed
@@ -65,6 +65,7 @@ class Image:
     def __init__(self) -> None:
         self.config = ImageConfig()
         self.channels = self.bits = self.depth = 0
+        self._warn = Once()
 
     def configure(self, config: ImageConfig) -> None:
         self.config = config
@@ -94,7 +95,7 @@ class Image:
 
     @property
     def terms(self) -> Terms:
-        return Terms(self.channels, self.bits, self.depth, self.config.square)
+        return Terms(self.channels, self.bits, self.depth, self.config.square, self.config.longest, self._warn)
 
     @property
     def levels(self) -> int:
@@ -205,10 +206,10 @@ class Image:
         return [self._placed(self._tokens(cut), r.value) for cut, r in zip(self.tokenise(records), records, strict=True)]
 
     def _placed(self, tokens: Tokens, picture: Picture) -> Tokens:
-        """With their places in the picture itself: its last patches may reach beyond it, and it may have become a square."""
-        rows, columns = picture.pixels.shape[:2]
-        extents = np.array([columns, rows, columns, rows])
-        where = tokens.where * extents / self.config.square if self.config.square else tokens.where
+        """With their places in the picture itself, which may have been read smaller, and may end before its last patches."""
+        own = picture.pixels.shape[:2]
+        extents, here = np.array([*own[::-1]] * 2), np.array([*self.terms.shape(*own)[::-1]] * 2)
+        where = tokens.where * extents / here
         return replace(tokens, where=np.minimum(where.round(), extents).astype(np.int64))
 
     def _tokens(self, cut: Cut) -> Tokens:
@@ -247,8 +248,7 @@ class Image:
     def decode(self, tokens: Tokens, asked: Asked) -> Picture:
         rows, columns = (int(n) for n in tokens.positions.max(0) + 1)
         p, picture = self.config.patch, asked.template.picture
-        height, width = (self.config.square,) * 2 if self.config.square else picture.pixels.shape[:2]
-
+        height, width = self.terms.shape(*picture.pixels.shape[:2])
         levels = views.whole(tokens.values["pixels"].reshape(-1, p, p, self.channels), rows, columns)[:height, :width]
         known = views.whole(asked.template.known.reshape(-1, p, p), rows, columns)[:height, :width]
         return self.terms.returned(picture, blended(levels.astype(self._dtype), ~known, p, self.terms.top))
@@ -262,11 +262,11 @@ class Image:
         return ["#" + "".join(f"{round(c):02x}" for c in row) for row in shown.tolist()]
 
     def size(self, record: Record) -> int:
-        """In the model's terms, once they are known: what its tokens hold."""
-        if not self.channels:
-            return int(record.value.pixels.nbytes)
-        rows, columns = (self.config.square,) * 2 if self.config.square else record.value.pixels.shape[:2]
-        return int(rows * columns * self.channels * self.bits // 8)
+        """In the model's terms, as far as they are known: what its tokens hold."""
+        pixels = record.value.pixels
+        rows, columns = self.terms.shape(*pixels.shape[:2])
+        each = self.channels * self.bits // 8 if self.channels else pixels.shape[2] * pixels.dtype.itemsize
+        return int(rows * columns * each)
 
     # The net
 

@@ -12,6 +12,8 @@ from maskwright.errors import RecipeError
 FAMILIES = ("", "vit_mae")
 DEFAULT_SIDE = 96
 """of a ViT-MAE's squares"""
+LONGEST = 1024
+"""pixels: beyond it patches show texture and windows no object, and a photograph takes a minute to score"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,10 @@ class ImageConfig:
     family: str = ""
     """vit_mae: a net that transformers' ViTMAEForPreTraining and ViTModel open; empty: ours, which learns more"""
     side: int = 0
-    """every picture is brought to a square of so many pixels; 0: each keeps its size"""
+    """every picture is brought to a square of so many pixels; 0: each keeps its proportions"""
+    longest: int = LONGEST
+    """a picture whose longer side has more pixels is read made smaller, to so many; 0: as it is, where details of few pixels
+    count"""
     shift: bool = False
     """training cuts a picture's patches from another place each time: where pictures are very few, and runs long"""
     mean: tuple[float, ...] = ()
@@ -38,10 +43,10 @@ class ImageConfig:
     filled patch takes brightness and contrast from visible ones beside it"""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.patch <= 32 or self.channels < 0 or self.bits not in (0, 8, 16) or self.side < 0:
-            raise RecipeError(
-                "image.patch must lie between 1 and 32, image.channels and side be at least 0, image.bits 0, 8 or 16"
-            )
+        if not 1 <= self.patch <= 32 or self.bits not in (0, 8, 16):
+            raise RecipeError("image.patch must lie between 1 and 32, image.bits be 0, 8 or 16")
+        if min(self.channels, self.side, self.longest) < 0:
+            raise RecipeError("image.channels, side and longest must be at least 0")
         if self.depth and not 9 <= self.depth <= 16:
             raise RecipeError("image.depth must lie between 9 and 16, or be 0")
         if self.family not in FAMILIES:

@@ -7,7 +7,8 @@ as it was, byte for byte, and only what was filled has been converted.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,8 +20,24 @@ WHOLE, CAMERA = 16, 12
 """bits that the levels of 16-bit pictures have, where none of them told the model: all, or, where a picture's own do with
 fewer, those of many cameras"""
 TOO_BRIGHT = "levels over {0} bits, the depth of the model's pictures, are read as the brightest (training: image.depth=16)"
+TOO_LONG = (
+    "pictures with more than {0:,} pixels a side are read made smaller, and filled as coarsely (training: image.longest=0"
+    " reads every pixel)"
+)
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 """of red, green and blue (ITU-R BT.601)"""
+
+
+class Once:
+    """Warns of a thing the first time: Python's own filters forget what they have shown whenever anybody changes them."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+
+    def __call__(self, words: str) -> None:
+        if words not in self.said:
+            self.said.add(words)
+            warnings.warn(words, MaskwrightWarning, stacklevel=3)
 
 
 @dataclass(frozen=True)
@@ -31,10 +48,22 @@ class Terms:
     depth: int
     """bits that the levels of 16-bit pictures have; 0: each picture tells"""
     side: int
-    """pixels a side of the square that every picture is brought to; 0: each keeps its size"""
+    """pixels a side of the square that every picture is brought to; 0: each keeps its proportions"""
+    longest: int = 0
+    """pixels that the longer side of any other may have; 0: as many as it has"""
+    warn: Callable[[str], None] = field(default_factory=Once, compare=False)
+
+    def shape(self, rows: int, columns: int) -> tuple[int, int]:
+        """In which a picture of that size is read."""
+        if self.side:
+            return self.side, self.side
+        longer = max(rows, columns)
+        if not self.longest or longer <= self.longest:
+            return rows, columns
+        return max(round(rows * self.longest / longer), 1), max(round(columns * self.longest / longer), 1)
 
     def brought(self, picture: Picture, name: str) -> tuple[Array, Array]:
-        """(rows, columns, C) levels; (rows, columns) which of them are known. Raises DataError."""
+        """(rows, columns, C) levels in its `shape`; (rows, columns) which of them are known. Raises DataError."""
         pixels, own = picture.pixels, picture.pixels.shape[2]
         if own != self.channels and {own, self.channels} != {1, 3}:
             hint = " (of an RGBA array Image.fromarray makes a picture with holes)" if (own, self.channels) == (4, 3) else ""
@@ -43,13 +72,16 @@ class Terms:
             )
         known = np.ones(pixels.shape[:2], dtype=bool) if picture.known is None else picture.known
         pixels = _coloured(_scaled(pixels, self._top(picture), self.top), self.channels)
-        if self.side and pixels.shape[:2] != (self.side, self.side):
+        shape = self.shape(*known.shape)
+        if shape != known.shape:
+            if not self.side:
+                self.warn(TOO_LONG.format(self.longest))
             if known.all():
-                known = np.ones((self.side, self.side), dtype=bool)
+                known = np.ones(shape, dtype=bool)
             else:
-                pixels = np.where(known[..., None], pixels, _mean(pixels, known))
-                known = _wholly_known(known, self.side)
-            pixels = _levels(resized(pixels.astype(np.float32), self.side, self.side), self.top)
+                pixels = np.where(known[..., None], pixels, _mean(pixels, known).astype(pixels.dtype))
+                known = _wholly_known(known, shape)
+            pixels = resized(pixels, *shape).clip(max=self.top)
         return pixels, known
 
     @property
@@ -62,14 +94,14 @@ class Terms:
             return 255
         depth = self.depth or (CAMERA if picture.brightest < 1 << CAMERA else WHOLE)
         if picture.brightest >= 1 << depth:
-            warnings.warn(TOO_BRIGHT.format(depth), MaskwrightWarning, stacklevel=2)
+            self.warn(TOO_BRIGHT.format(depth))
         return (1 << depth) - 1
 
     def returned(self, picture: Picture, made: Array) -> Picture:
         """The picture with what isn't known of it taken from `made`, (rows, columns, C) levels in the model's terms."""
         rows, columns, own = picture.pixels.shape
         if made.shape[:2] != (rows, columns):
-            made = _levels(resized(made.astype(np.float32), rows, columns), self.top)
+            made = resized(made, rows, columns).clip(max=self.top)
         made = _coloured(_scaled(made, self.top, self._top(picture)), own)
         if picture.known is None:
             return picture
@@ -84,11 +116,11 @@ def _scaled(pixels: Array, top: int, wanted: int) -> Array:
     return ((levels * wanted + top // 2) // top).astype(np.uint8 if wanted < 256 else np.uint16)[pixels]
 
 
-def _wholly_known(known: Array, side: int) -> Array:
-    """(rows, columns) to a square: whatever a blank has touched is blank, however small it was."""
-    shade = resized(known[..., None].astype(np.float32), side, side)[..., 0]
+def _wholly_known(known: Array, shape: tuple[int, int]) -> Array:
+    """(rows, columns) to another shape: whatever a blank has touched is blank, however small it was."""
+    shade = resized(known[..., None].astype(np.float32), *shape)[..., 0]
     holes = ~known
-    for axis, extent in enumerate(known.shape):  # none in the area that a pixel stands for
+    for axis, (extent, side) in enumerate(zip(known.shape, shape, strict=True)):  # none in what a pixel stands for
         first, last = np.arange(side) * extent // side, -(-np.arange(1, side + 1) * extent // side)
         up_to = np.insert(np.cumsum(holes, axis=axis, dtype=np.int64), 0, 0, axis=axis)
         holes = np.take(up_to, last, axis) > np.take(up_to, first, axis)
@@ -102,10 +134,6 @@ def _coloured(pixels: Array, channels: int) -> Array:
     if own == 3 and channels == 1:
         return (pixels @ LUMINANCE).round().astype(pixels.dtype)[..., None]
     return pixels
-
-
-def _levels(values: Array, top: int) -> Array:
-    return np.asarray(values).round().clip(0, top).astype(np.uint8 if top < 256 else np.uint16)
 
 
 def _mean(pixels: Array, known: Array) -> Array:

@@ -138,11 +138,15 @@ def _too_large(name: str, size: str) -> DataError:
 
 
 def resized(values: Array, rows: int, columns: int) -> Array:
-    """(rows, columns, channels) float32 to another size, bicubic; made smaller, every value counts."""
+    """(rows, columns, channels) of 8 or 16 bits or float32 to another size, bicubic; made smaller, every value counts."""
     from PIL import Image
 
-    planes = [Image.fromarray(plane) for plane in np.moveaxis(values, 2, 0)]
-    return np.stack([np.asarray(p.resize((columns, rows), Image.Resampling.BICUBIC)) for p in planes], axis=2)
+    if values.dtype == np.uint16:
+        return np.asarray(resized(values.astype(np.float32), rows, columns).round().clip(0, 0xFFFF).astype(np.uint16))
+    whole = values.dtype == np.uint8 and values.shape[2] == 3
+    parts = [values] if whole else np.moveaxis(values, 2, 0)
+    made = [np.asarray(Image.fromarray(p).resize((columns, rows), Image.Resampling.BICUBIC)) for p in parts]
+    return made[0] if whole else np.stack(made, axis=2)
 
 
 def encoded(picture: Picture) -> bytes:

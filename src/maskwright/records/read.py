@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,18 @@ class Record:
         """Hash of the content: the same record has the same id in any file."""
         return f"{self.key:016x}"
 
-    @property
+    @cached_property
     def key(self) -> int:
-        return int.from_bytes(hashlib.blake2b(content(self.value), digest_size=8).digest(), "little")
+        return hashed(content(self.value))
 
     @property
-    def folded(self) -> bytes:
-        """The content by which one record repeats another: white space of texts folded."""
-        return " ".join(self.value.split()).encode() if isinstance(self.value, str) else content(self.value)
+    def fold(self) -> int:
+        """Equal where one record repeats another: white space of texts folded."""
+        return hashed(" ".join(self.value.split()).encode()) if isinstance(self.value, str) else self.key
+
+
+def hashed(data: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
 def _silent(words: str) -> None: ...

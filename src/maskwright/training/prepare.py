@@ -22,8 +22,7 @@ from maskwright.beside import beside
 from maskwright.errors import DataError
 from maskwright.files import write_whole
 from maskwright.modalities.base import Cut, Modality
-from maskwright.records.fields import content
-from maskwright.records.read import Record, Source, read, stamp
+from maskwright.records.read import Record, Source, hashed, read, stamp
 from maskwright.records.shards import Shards, Writer
 from maskwright.tokens import Array
 
@@ -234,14 +233,10 @@ def _chunks(records: Iterable[Record], modality: Modality) -> Iterator[list[_Ite
     chunk, size = [], 0
     for record in records:
         n = modality.size(record)
-        chunk.append((record, n, record.key, _hash(record.folded), _hash(record.group.encode() or content(record.value))))
+        chunk.append((record, n, record.key, record.fold, hashed(record.group.encode()) if record.group else record.key))
         size += n
         if size >= CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _hash(content: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
