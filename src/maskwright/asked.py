@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from maskwright import modalities, sizing
+from maskwright import limits, modalities, sizing
 from maskwright.errors import RecipeError, RunError
 from maskwright.modalities import Modality
 from maskwright.nets import machine, native
@@ -147,5 +147,5 @@ def on_this_machine(config: TrainConfig, here: int = 1) -> tuple[TrainConfig, st
         if not found:
             words = f"{said}: training does without them, and takes half as long again"
     dtype = str(machine.precision(place)).removeprefix("torch.") if config.dtype == "auto" else config.dtype
-    threads = config.threads or max(machine.cores() // here, 1)
+    threads = config.threads or max(limits.cores() // here, 1)
     return replace(config, device=place.type, dtype=dtype, threads=threads, kernels=kernels), words

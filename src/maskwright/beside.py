@@ -1,15 +1,19 @@
-"""Work on the side: the next items are made on a thread of their own while one is used.
+"""Work on the side: the next items are made on threads of their own while one is used.
 
-In: an iterator. Out: the same items in the same order, and its errors. Knows nothing of what it hands on.
+In: an iterator, perhaps what is to be done with each item. Out: the same items, or what came of them, in the same order, and
+errors. Knows nothing of what it hands on.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 
 
@@ -48,3 +52,17 @@ def beside(items: Iterator[_T], ahead: int = 4) -> Iterator[_T]:
     finally:
         stop.set()
         thread.join()
+
+
+def spread(work: Callable[[_S], _T], items: Iterable[_S], threads: int) -> Iterator[_T]:
+    """What `work` makes of each item, on so many threads, hardly more than that ahead of the one who asks."""
+    pool, waiting = ThreadPoolExecutor(threads, "maskwright-spread"), deque[Future[_T]]()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

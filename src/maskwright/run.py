@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from maskwright import card, folder, modalities, rundir, sizing
+from maskwright import card, folder, limits, modalities, rundir, sizing
 from maskwright.asked import Asked, Paths, asked, on_this_machine
 from maskwright.errors import DataError, ModelError, RecipeError, RunError
 from maskwright.files import clear_leftovers, locked
@@ -184,7 +184,7 @@ class _Run:
         """Of this process: as many as were asked for, or its share of the machine's cores; a run that is resumed alone keeps
         to its recipe."""
         asked = self.given.get("train.threads") or (self.recipe.train.threads if self.processes.count == 1 else 0)
-        return int(asked) or max(machine.cores() // self.processes.here, 1)
+        return int(asked) or max(limits.cores() // self.processes.here, 1)
 
     # Before training
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from maskwright import folder, sizing
+from maskwright import folder, limits, sizing
 from maskwright.errors import RecipeError, RunError
 from maskwright.files import LOCK, write_whole
 from maskwright.nets import machine, native
@@ -100,7 +100,7 @@ def placed(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: boo
         "torch": torch.__version__,
         "chip": machine.name(place),
         "kernels": native.found(place)[1] if recipe.train.kernels == "native" else "torch",
-        "cores": machine.cores(),
+        "cores": limits.cores(),
     }
     path = out / CHECKPOINTS / PLACE
     found = checkpoint.latest(out / CHECKPOINTS) if resume else None

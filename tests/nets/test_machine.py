@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from maskwright import limits
 from maskwright.nets import machine
 
 CPU = torch.device("cpu")
@@ -57,11 +58,11 @@ def test_a_containers_limits_are_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int | None, memory: float | None
 ) -> None:
     """None: as without a container."""
-    monkeypatch.setattr(machine, "CONTAINER", tmp_path / "none")
-    free = machine.cores(), machine.memory(CPU)
+    monkeypatch.setattr(limits, "CONTAINER", tmp_path / "none")
+    free = limits.cores(), machine.memory(CPU)
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text + "\n")
-    monkeypatch.setattr(machine, "CONTAINER", tmp_path)
-    assert machine.cores() == (cores or free[0])
+    monkeypatch.setattr(limits, "CONTAINER", tmp_path)
+    assert limits.cores() == (cores or free[0])
     assert machine.memory(CPU) == pytest.approx(memory or free[1])

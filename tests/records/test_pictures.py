@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -299,3 +301,39 @@ def test_an_excerpt_of_a_thin_picture_has_something_of_it(rows: int, columns: in
     assert 1 <= part.pixels.shape[0] <= rows
     assert 1 <= part.pixels.shape[1] <= columns
     assert part.pixels.nbytes <= max(2 * size, 3000)
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_decoded_by_several_at_once_records_and_what_is_said_of_them_keep_their_order(table: bool, tmp_path: Path) -> None:
+    movie = [Image.fromarray(COLOURS), Image.fromarray(COLOURS[::-1])]
+    files = {
+        f"{number:02}.png": encoded(movie[0], "WEBP", save_all=True, append_images=movie[1:], lossless=True)
+        if number % 7 == 3
+        else b"text"
+        if number % 5 == 2
+        else encoded(Image.fromarray(COLOURS + np.uint8(number)))
+        for number in range(40)
+    }
+    if table:
+        path = tmp_path / "a.parquet"
+        pq.write_table(pa.table({"image": list(files.values())}), path)
+    else:
+        path = tmp_path
+        for name, data in files.items():
+            (path / name).write_bytes(data)
+    heard: list[str] = []
+    filters = list(warnings.filters)
+    source = Source(paths=(str(path),), form=forms.PICTURES, on_bad="skip", report=heard.append, note=heard.append)
+    read_ = []
+    for record in read(source):
+        heard.append(record.source)
+        read_.append(record)
+    assert warnings.filters == filters
+    whole = [n for n in range(40) if n % 7 == 3 or n % 5 != 2]
+    at = [f"{path}:row {n + 1}" if table else f"{path}/{n:02}.png" for n in range(40)]
+    assert [record.source for record in read_] == [at[n] for n in whole]
+    assert all((r.value.pixels == COLOURS + np.uint8(n * (n % 7 != 3))).all() for r, n in zip(read_, whole, strict=True))
+    said = [words.split(": ")[0] for words in heard]
+    assert said == [at[n] for n in range(40) for _ in range(2 if n % 7 == 3 else 1)]
+    with pytest.raises(DataError, match=rf"{at[2]}: not a picture .*leave it out, or --on-bad skip"):
+        list(read(replace(source, on_bad="stop")))

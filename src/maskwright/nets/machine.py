@@ -1,12 +1,11 @@
-"""The device that a net works on, what it multiplies how fast, and how much of the machine is ours.
+"""The device that a net works on, what it multiplies how fast, and how much memory a run may take there.
 
-In: a wish (auto, cpu, cuda). Out: a torch device, the precision that pays there, its matrix rate, memory, cores. Knows
-nothing of nets.
+In: a wish (auto, cpu, cuda). Out: a torch device, the precision that pays there, its matrix rate, memory. Knows nothing
+of nets.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -16,12 +15,13 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from maskwright import limits
 from maskwright.errors import RecipeError
 
 DEVICES = ("auto", "cpu", "cuda")
 PRODUCTS = {"cpu": (2048, 256, 768), "cuda": (8192, 4096, 4096)}
 """rows, inward, outward: a product like those of training, large enough to keep the device busy"""
-CONTAINER, CHIP = Path("/sys/fs/cgroup"), Path("/proc/cpuinfo")
+CHIP = Path("/proc/cpuinfo")
 SHARE = 0.8
 """of the memory that is there"""
 BFLOAT16 = {"AVX512": ("amx_bf16",), "SVE256": ("bf16", "sve_bf16")}
@@ -53,27 +53,7 @@ def memory(place: torch.device) -> float:
     """Bytes that a run may take: most of what the machine, or the GPU, has."""
     if place.type == "cuda":
         return SHARE * torch.cuda.get_device_properties(place).total_memory
-    try:
-        whole = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (ValueError, OSError, AttributeError):  # not a Unix
-        whole = math.inf
-    return SHARE * min([whole, *_numbers("memory.max"), *_numbers("memory/memory.limit_in_bytes")])
-
-
-def cores() -> int:
-    """That this process may use: of the machine, or of the container that it runs in."""
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limits = [_numbers("cpu.max"), _numbers("cpu/cpu.cfs_quota_us") + _numbers("cpu/cpu.cfs_period_us")]
-    shares = [quota / period for quota, period in (limit for limit in limits if len(limit) == 2) if quota > 0]
-    return max(min([own, *(math.ceil(share) for share in shares)]), 1)
-
-
-def _numbers(name: str) -> list[float]:
-    """What a container's limits say (control groups, version 2 or 1); nothing where there is none."""
-    try:
-        return [float(word) for word in (CONTAINER / name).read_text().split()]
-    except (OSError, ValueError):
-        return []
+    return SHARE * limits.memory()
 
 
 def name(place: torch.device) -> str:

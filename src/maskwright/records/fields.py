@@ -19,10 +19,8 @@ from maskwright.records.pictures import Note
 class Picker:
     """Fixed by the first rows, then applied to all."""
 
-    def __init__(
-        self, name: str, first: Sequence[dict[str, Any]], field: str | None, group: str | None, form: Form, note: Note
-    ) -> None:
-        self.form, self.note = form, note
+    def __init__(self, name: str, first: Sequence[dict[str, Any]], field: str | None, group: str | None, form: Form) -> None:
+        self.form = form
         columns = list(dict.fromkeys(column for row in first for column in row))
         self.path = _parse(field or _guess(name, columns, first, form), columns)
         self.group = _parse(group, columns) if group else None
@@ -33,9 +31,9 @@ class Picker:
                     f"{name}: no column {path[0][0]!r} for {option}{nearest(path[0][0], columns)}; it has: {listed}"
                 )
 
-    def pick(self, row: dict[str, Any], where: str) -> tuple[list[Any], str]:
+    def pick(self, row: dict[str, Any], where: str, note: Note) -> tuple[list[Any], str]:
         """The row's values, None where one is blank, and their group."""
-        values = [self.form.value(cell, where, _spell(self.path), self.note) for cell in _reach(row, self.path, where)]
+        values = [self.form.value(cell, where, _spell(self.path), note) for cell in _reach(row, self.path, where)]
         named = _reach(row, self.group, where) if self.group else []
         if named and named[0] is not None:
             return values, str(named[0])

@@ -35,6 +35,8 @@ class Form(Protocol):
     """what is said on a command line and is no file stands for itself"""
     endings: tuple[str, ...]
     """of files that one value is written to by itself, the usual one first; none where a line will do"""
+    encoded: bool
+    """its values have to be decoded, which takes far longer than to read them"""
 
     def takes(self, path: Path) -> bool:
         """Whether a file that is found in a folder is one of these, or a table of them."""
@@ -96,6 +98,7 @@ class Form(Protocol):
 class Texts:
     name, column, literal = "text", "text", True
     endings: tuple[str, ...] = ()
+    encoded = False
 
     def takes(self, path: Path) -> bool:
         return True
@@ -187,6 +190,7 @@ class Texts:
 class Pictures:
     name, column, literal = "pictures", "image", False
     endings: tuple[str, ...] = (".png", ".npy")
+    encoded = True
 
     def takes(self, path: Path) -> bool:
         return path.suffix.lower() in pictures.ENDINGS or tables.kind_of(path) in ("parquet", "arrow")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,14 +94,37 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
     return picture
 
 
+class _Quiet:
+    """Pillow warns of large pictures, and of metadata that nobody needs: not while any thread is in here. (Python's filters
+    are the process's own, and two that change them for a while leave them changed.)"""
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.until = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                self.until.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+
+    def __exit__(self, *raised: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                self.until.close()
+
+
+_QUIET = _Quiet()
+
+
 @contextmanager
 def _named(name: str, begins: bytes = b"") -> Iterator[None]:
     """Whatever Pillow runs into comes out as a line that names the picture."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures, and of metadata that nobody needs
+        with _QUIET:
             yield
     except DataError:
         raise

@@ -15,10 +15,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from maskwright import limits
+from maskwright.beside import spread
 from maskwright.errors import DataError
 from maskwright.records import tables, texts, walk
 from maskwright.records.fields import Picker, content
@@ -26,6 +28,9 @@ from maskwright.records.forms import TEXTS, Form
 
 FIRST_ROWS = 100
 """of a table, by which its text column is told"""
+MOST_THREADS = 8
+"""that decode at once: each may hold a picture of hundreds of megabytes"""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -117,15 +122,48 @@ def _path(path: str, source: Source) -> Iterator[Record]:
         if tables.is_saved_dataset(where):
             yield from _rows(path, tables.saved_dataset(where, bad), source, bad)
             return
-        for name in filter(source.form.takes, walk.files(where)):
-            yield from _file(name, source, bad, in_folder=True)
+        files = filter(source.form.takes, walk.files(where))
+        for table, some in itertools.groupby(files, tables.is_table):
+            if table:
+                for name in some:
+                    yield from _file(name, source, bad, in_folder=True)
+            else:
+                yield from _each(some, partial(_file, in_folder=True), source, bad)
     else:
         yield from _file(where, source, bad, in_folder=False)
 
 
+def _each(
+    items: Iterable[_T], work: Callable[[_T, Source, _Bad], Iterator[Record]], source: Source, bad: _Bad
+) -> Iterator[Record]:
+    """The records in each item, in order; of what has to be decoded, some items at once."""
+    if not source.form.encoded:
+        for item in items:
+            yield from work(item, source, bad)
+        return
+
+    def alone(item: _T) -> list[Record | tuple[Callable[[str], None], str]]:
+        """With what is to be said between them, and to whom."""
+        out: list[Record | tuple[Callable[[str], None], str]] = []
+        own = replace(
+            source, on_bad="skip", report=lambda words: out.append((bad, words)),
+            note=lambda words: out.append((source.note, words)),
+        )  # fmt: skip
+        for record in work(item, own, _Bad(own)):
+            out.append(record)  # noqa: PERF402 (the others come between)
+        return out
+
+    for found in spread(alone, items, min(limits.cores(), MOST_THREADS)):
+        for one in found:
+            if isinstance(one, Record):
+                yield one
+            else:
+                one[0](one[1])
+
+
 def _file(path: Path, source: Source, bad: _Bad, in_folder: bool) -> Iterator[Record]:
     kind, name = tables.kind_of(path), os.fsencode(path).decode("utf-8", "backslashreplace")
-    if source.grain and kind not in ("", "txt") and not in_folder:
+    if source.grain and tables.is_table(path) and not in_folder:
         raise DataError(f"{name}: --record {source.grain} is for plain text; of a table, every row is a record")
     if kind == "jsonl":
         yield from _rows(name, tables.jsonl(path, bad), source, bad)
@@ -157,21 +195,24 @@ def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad) -> Iterator[R
     first = list(itertools.islice(rows, FIRST_ROWS))
     try:
         rows_ = [row for row, _ in first]
-        picker = Picker(name, rows_, source.field, source.group, source.form, source.note) if first else None
+        picker = Picker(name, rows_, source.field, source.group, source.form) if first else None
     except DataError as error:
         bad(str(error))
         return
-    for row, at in itertools.chain(first, rows):
+
+    def picked(item: tuple[dict[str, Any], str], source: Source, bad: _Bad) -> Iterator[Record]:
         assert picker is not None
-        where = f"{name}:{at}"
+        row, where = item[0], f"{name}:{item[1]}"
         try:
-            values, group = picker.pick(row, where)
+            values, group = picker.pick(row, where, source.note)
         except DataError as error:
             bad(str(error))
-            continue
+            return
         for number, value in enumerate(values):
             if value is not None:
                 yield Record(value, where if len(values) == 1 else f"{where}[{number}]", group)
+
+    yield from _each(itertools.chain(first, rows), picked, source, bad)
 
 
 class _Bad:

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskwright.records.pictures import Picture
+from maskwright.records.pictures import Picture, resized
 from maskwright.tokens import Array
 
 GAP, CHECK, LIGHT, DARK = 4, 4, 235, 200
 """pixels between two pictures; sides and greys of the board that shows through where nothing is known"""
+LONGEST = 1024
+"""pixels a side of what is looked at; photographs are made smaller"""
 FIRE = np.array([[0, 0, 0], [90, 0, 0], [200, 30, 0], [255, 140, 0], [255, 230, 120], [255, 255, 255]], dtype=np.float64)
 """colours from ordinary to strange"""
 
@@ -46,8 +48,14 @@ def _seen(picture: Picture, most: int) -> Array:
     if pixels.dtype == np.uint16:
         pixels = (pixels.astype(np.float64) * 255 / max(most, 255)).astype(np.uint8)
     pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
-    if picture.known is None:
+    own, known = pixels.shape[:2], picture.known
+    by = max(1.0, max(own) / LONGEST)
+    rows, columns = (max(round(n / by), 1) for n in own)
+    if by > 1:
+        pixels = resized(pixels, rows, columns)
+    if known is None:
         return np.asarray(pixels)
-    y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
+    known = known[np.ix_(np.arange(rows) * own[0] // rows, np.arange(columns) * own[1] // columns)]
+    y, x = np.mgrid[:rows, :columns]
     board = np.where((y // CHECK + x // CHECK) % 2 == 0, LIGHT, DARK).astype(np.uint8)
-    return np.where(picture.known[..., None], pixels, board[..., None])
+    return np.where(known[..., None], pixels, board[..., None])

@@ -38,6 +38,10 @@ def kind_of(path: Path) -> str:
     return _KINDS.get(suffix, "")
 
 
+def is_table(path: Path) -> bool:
+    return kind_of(path) not in ("", "txt")
+
+
 def opened(path: Path) -> Any:
     """A buffered binary stream of the file's content, decompressed."""
     compression = _COMPRESSED.get(path.suffix.lower())

@@ -183,7 +183,7 @@ def _sampled(source: Source, modality: Modality, progress: Progress, most: int) 
                     threshold //= 2
                     kept = [item for item in kept if item[0] < threshold] or kept[:1]
                 held = sum(item[1] for item in kept)
-        if count % 256 == 0:
+        if size // CHUNK_BYTES > (size - n) // CHUNK_BYTES:
             progress("reading", size)
     return count, len(groups) < STRETCHES, size, [record for _, _, record in kept]
 

@@ -1,0 +1,29 @@
+"""What is looked at fits a screen, whatever it was made from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from maskwright.records import strips
+from maskwright.records.pictures import Picture
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_strip_of_photographs_is_made_smaller_and_shows_what_was_hidden(kind: type) -> None:
+    top = np.iinfo(kind).max
+    pixels = np.full((1500, 3000, 3), top // 2, dtype=kind)
+    pixels[:, 1500:] = top
+    known = np.ones((1500, 3000), dtype=bool)
+    known[:750] = False
+    seen = strips.side_by_side([Picture(pixels), Picture(pixels, known)]).pixels
+    assert seen.shape == (512, 2 * 1024 + strips.GAP, 3)
+    assert (seen[400, [100, 900, -900, -100], 0] == [127, 255, 127, 255]).all()
+    assert set(np.unique(seen[:250, -1000:])) == {strips.LIGHT, strips.DARK}
+
+
+def test_a_small_strip_is_as_it_was() -> None:
+    one = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    seen = strips.side_by_side([Picture(one), Picture(one)]).pixels
+    assert np.array_equal(seen[:, :30], one)
+    assert np.array_equal(seen[:, -30:], one)
