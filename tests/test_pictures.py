@@ -428,5 +428,29 @@ def test_arrays_of_many_channels_are_trained_on_and_another_count_among_them_is_
     refused = run(*asked, "--out", tmp_path / "mended.png")
     assert "mended.png: what was made doesn't go into such a file; end it in .npy" in refused.stderr
     assert not (tmp_path / "mended.png").exists()
-    with pytest.raises(RecipeError, match=r"data\[0\]: expected a path, got ndarray"):
-        mw.train([np.load(folder / "8.npy")], out=tmp_path / "n", steps=2)  # type: ignore[list-item]
+
+
+def test_pictures_that_python_holds_are_trained_on(photos: Path, tmp_path: Path) -> None:
+    held = [wave(seed) if seed % 2 else Image.fromarray(wave(seed)) for seed in range(150)]
+    heard: list[str] = []
+    model = mw.train(held, out=tmp_path / "a", steps=4, settings=TINY, watch=lambda news: heard.append(news.words))
+    assert "taken for pictures: data[0] is a picture (Image)" in heard
+    assert model.about["data"] | {"paths": []} == mw.train(
+        photos, out=tmp_path / "b", steps=4, settings=TINY
+    ).about["data"] | {"paths": []}  # fmt: skip
+    assert "A masked model of values given in Python" in (tmp_path / "a" / "README.md").read_text()
+    stack = np.stack([wave(seed)[:30, :30] for seed in range(150)])
+    assert mw.train((image for image in stack), out=tmp_path / "c", steps=2, settings=TINY).about["data"]["records"] == 150
+    assert mw.plan(stack, budget="10s", settings=TINY[:4])[1]["width"] == 32
+    for wrong, words in (
+        ([*held[:3], photos], r"data\[0\]: expected a path, got Image"),
+        ([*held[:3], 7], r"data\[3\]: expected a path or a picture, got int"),
+        (stack[..., 0], r"one picture, or many grey ones; give a list of pictures"),
+    ):
+        with pytest.raises(RecipeError, match=words):
+            mw.train(wrong, out=tmp_path / "d", steps=2)
+    with pytest.raises(DataError, match=r"data\[150\]: an array of float64"):
+        mw.train([*held, np.zeros((9, 9))], out=tmp_path / "d", steps=2, settings=TINY)
+    with pytest.raises(DataError, match="values given in Python: --field a names a column"):
+        mw.train(held, out=tmp_path / "d", steps=2, settings=TINY, field="a")
+    assert not (tmp_path / "d").exists()

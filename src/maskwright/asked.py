@@ -7,7 +7,7 @@ shall be; or one line on what doesn't go together. And what the machine decides 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from maskwright.modalities import Modality
 from maskwright.nets import machine, native
 from maskwright.nets.encoder import NetConfig
 from maskwright.recipe import Recipe, parsed
+from maskwright.records.forms import FORMS
+from maskwright.records.read import ONCE, VALUES
 from maskwright.training.schedule import TrainConfig
 
 DEFAULT_BUDGET = "10m"
@@ -25,6 +27,8 @@ OPTIONS = {"tokenizer.path": "--tokenizer"}
 """keys of the recipe that have an option of their own"""
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """a file, a folder, "-" for standard input; or several"""
+Data = Paths | Iterable[Any]
+"""the same, or the values themselves"""
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ class Asked:
     """the keys of the recipe that were given: what is planned leaves them as they are"""
     length: dict[str, Any]
     """budget, steps and tokens, as given"""
+    values: tuple[Any, ...] = ()
+    """the data itself, where no path was given"""
     words: str = ""
     """what kind of data it was taken for, and why, where that was not said"""
 
 
 def asked(
-    data: Paths | None,
+    data: Data | None,
     settings: Sequence[str],
     length: dict[str, Any],
     *,
@@ -55,16 +61,10 @@ def asked(
     device: str | None = None,
 ) -> Asked:
     """Raises RecipeError, ModelError, RunError."""
-    paths = () if data is None else (data,) if isinstance(data, (str, os.PathLike)) else tuple(data)
-    for number, path in enumerate(paths):
-        if not isinstance(path, (str, os.PathLike)):
-            raise RecipeError(
-                f"data[{number}]: expected a path, got {type(path).__name__}; a run reads files, which it can go on from:"
-                " save values to a folder, or a Parquet file"
-            )
+    paths, values = _parted(data)
     return _checked(
         {
-            "data.paths": tuple(map(os.fspath, paths)) or None, "data.field": field, "data.group": group,
+            "data.paths": paths or None, "data.field": field, "data.group": group,
             "data.held_out": os.fspath(held_out) if held_out else None, "data.record": record, "data.on_bad": on_bad,
             "modality": None if modality == "auto" else modality,
             "tokenizer.path": os.fspath(tokenizer) if tokenizer else None, "tokenizer.extend": extend_vocab,
@@ -72,10 +72,30 @@ def asked(
         },
         settings,
         length,
+        values,
     )  # fmt: skip
 
 
-def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str, Any]) -> Asked:
+def _parted(data: Data | None) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The paths of what was given; or what stands for them, and the values."""
+    if data is None or isinstance(data, (str, os.PathLike)):
+        return () if data is None else (os.fspath(data),), ()
+    shape = getattr(data, "shape", ())
+    if len(shape) in (2, 3):
+        raise RecipeError(
+            f"data: an array of the shape {shape} is one picture, or many grey ones; give a list of pictures, or an array of"
+            " (N, rows, columns, channels)"
+        )
+    items = tuple(data) if isinstance(data, Iterable) else (data,)
+    paths = tuple(os.fspath(item) for item in items if isinstance(item, (str, os.PathLike)))
+    for number, item in enumerate(items):
+        if isinstance(item, (str, os.PathLike)) != bool(paths) or not any(form.alone(item) for form in FORMS):
+            wanted = "a path" if paths else "a path or a picture"
+            raise RecipeError(f"data[{number}]: expected {wanted}, got {type(item).__name__}")
+    return (paths, ()) if paths or not items else ((VALUES,), items)
+
+
+def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str, Any], values: tuple[Any, ...]) -> Asked:
     if sum(choice is not None for choice in length.values()) > 1:
         raise RecipeError("choose one of budget, steps and tokens")
     for name in ("steps", "tokens"):
@@ -95,9 +115,9 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
     if (
         "modality" not in given
         and recipe.data.paths
-        and all(path == "-" or os.path.exists(path) for path in recipe.data.paths)
+        and all(path in ONCE or os.path.exists(path) for path in recipe.data.paths)
     ):
-        found, why = modalities.detect(recipe.data.source())
+        found, why = modalities.detect(recipe.data.source(values=values))
         recipe = replace(recipe, modality=found.name)
     chosen = modalities.modality(recipe.modality)
     for key in given:
@@ -117,7 +137,7 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
         length = length | {"steps": recipe.train.steps}
     counted = length["steps"] or length["tokens"]
     recipe = replace(recipe, budget="" if counted else length["budget"] or DEFAULT_BUDGET)
-    return Asked(recipe, given, length, f"taken for {chosen.form.name}: {why}" if why else "")
+    return Asked(recipe, given, length, values, f"taken for {chosen.form.name}: {why}" if why else "")
 
 
 def _brought(init: str, chosen: Modality, given: dict[str, Any]) -> dict[str, Any]:

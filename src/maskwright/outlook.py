@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from maskwright import modalities, rundir, sizing
-from maskwright.asked import Paths, asked, on_this_machine
+from maskwright.asked import Data, asked, on_this_machine
 from maskwright.errors import RecipeError
 from maskwright.nets import machine
 from maskwright.process import tiny_is_zero
@@ -32,7 +32,7 @@ SHARES = (0.5, 1.0, 2.0)
 
 
 def plan(
-    data: Paths,
+    data: Data,
     *,
     budget: str | None = None,
     field: str | None = None,
@@ -68,7 +68,9 @@ def plan(
     place, dtype = machine.device(config.device), getattr(torch, config.dtype)
     torch.set_num_threads(config.threads)
     with tiny_is_zero(), rundir.kernels(config), tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
-        found = sample(replace(recipe.data.source(report), form=cutter.form), cutter, Path(folder), SAMPLE_BYTES)
+        found = sample(
+            replace(recipe.data.source(report, wanted.values), form=cutter.form), cutter, Path(folder), SAMPLE_BYTES
+        )
         parts = split(found.shards, config.held_out)
         held = held_out(cutter, found.shards, parts.train, parts.held["look"], sizing.REACH[-1], LOOK_TOKENS, config.seed)
         records = found.shards.lengths[parts.train]

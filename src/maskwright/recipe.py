@@ -35,11 +35,11 @@ class DataConfig:
     """the user's own held-out data"""
     on_bad: str = "stop"
 
-    def source(self, report: Callable[[str], None] | None = None) -> Source:
-        """What to read; `report` hears of what is skipped."""
+    def source(self, report: Callable[[str], None] | None = None, values: Sequence[Any] = ()) -> Source:
+        """What to read; `report` hears of what is skipped; `values` where Python gave them instead of paths."""
         return Source(
             paths=self.paths, field=self.field or None, group=self.group or None, grain=self.record or None,
-            on_bad=self.on_bad, report=report,
+            on_bad=self.on_bad, report=report, values=values,
         )  # fmt: skip
 
 

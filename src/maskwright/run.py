@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from maskwright import card, folder, limits, modalities, rundir, sizing
-from maskwright.asked import Asked, Paths, asked, on_this_machine
+from maskwright.asked import Asked, Data, asked, on_this_machine
 from maskwright.errors import DataError, ModelError, RecipeError, RunError
 from maskwright.files import clear_leftovers, locked
 from maskwright.heard import NAMED, Heard
@@ -30,6 +30,7 @@ from maskwright.model import Model, load
 from maskwright.nets import machine
 from maskwright.process import Stop, keep_memory, stoppable, tiny_is_zero
 from maskwright.recipe import Recipe
+from maskwright.records.read import ONCE
 from maskwright.records.split import Split, split
 from maskwright.tokens import Tokens
 from maskwright.tokens import split as apart
@@ -74,7 +75,7 @@ Watcher = Callable[[News], None]
 
 
 def train(
-    data: Paths | None = None,
+    data: Data | None = None,
     *,
     out: str | os.PathLike[str],
     budget: str | None = None,
@@ -95,7 +96,8 @@ def train(
     shard: bool = False,
     watch: Watcher | None = None,
 ) -> Model:
-    """Trains a model on `data` (a file, a folder, "-", or several of them) into the folder `out`, and returns it.
+    """Trains a model on `data` (a file, a folder, "-", or several of them; or arrays and Pillow's images) into the folder
+    `out`, and returns it.
 
     The length of the run is `budget` (wall time to the finished folder: "90s", "10m", "2h"; ten minutes unless told
     otherwise), or `steps`, or `tokens`. `init` names a checkpoint to go on from, with its own tokeniser, which
@@ -130,7 +132,7 @@ def train(
 class _Run:
     def __init__(self, out: Path, wanted: Asked, begun: float, watch: Watcher, processes: Processes) -> None:
         self.out, self.recipe, self.given, self.length = out, wanted.recipe, wanted.given, wanted.length
-        self.words = wanted.words
+        self.words, self.values = wanted.words, wanted.values
         self.begun, self.watch, self.processes = begun, watch, processes
         self.checkpoints = out / rundir.CHECKPOINTS
 
@@ -151,8 +153,8 @@ class _Run:
             if not self.recipe.data.paths:
                 raise RunError(f"{self.out}: nothing to resume there; name the data to train on")
             torch.set_num_threads(self._threads())
-            # Standard input can't be read again.
-            begun = planned and ("-" in self.recipe.data.paths or any(self.checkpoints.glob("step-*.safetensors")))
+            once = ONCE.keys() & set(self.recipe.data.paths)
+            begun = planned and (bool(once) or any(self.checkpoints.glob("step-*.safetensors")))
             modality, prepared = self._prepare(begun)
             parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
             if not planned:
@@ -193,8 +195,8 @@ class _Run:
         noted = Heard(lambda message: self.watch(News("reading", words=message)))
         data = self.recipe.data
         modality = modalities.modality(self.recipe.modality)
-        source = replace(data.source(skipped), form=modality.form, note=noted)
-        held = replace(source, paths=(data.held_out,), group=None) if data.held_out else None
+        source = replace(data.source(skipped, self.values), form=modality.form, note=noted)
+        held = replace(source, paths=(data.held_out,), values=(), group=None) if data.held_out else None
         modality.configure(getattr(self.recipe, modality.section))
         prepared = prepare(
             source, held, modality, self.checkpoints / rundir.DATA, lambda what, n: self.watch(News(what, size=n)), begun
@@ -370,7 +372,7 @@ class _Run:
                 "budget": self.recipe.budget, "epochs": round(loop.order.epochs(max(loop.state.step - 1, 0)), 2),
             },
             "data": {
-                "paths": [Path(p).name if p != "-" else "standard input" for p in self.recipe.data.paths],
+                "paths": [ONCE.get(p) or Path(p).name for p in self.recipe.data.paths],
                 "records": prepared.records, "bytes": prepared.bytes, "duplicates": parts.duplicates,
                 "held_out_records": len(np.unique(parts.held_out)), "own_held_out": parts.own_held_out,
                 "parted": parts.parted, "stretched": prepared.stretched,

@@ -19,6 +19,7 @@ from maskwright.errors import RecipeError, RunError
 from maskwright.files import LOCK, write_whole
 from maskwright.nets import machine, native
 from maskwright.recipe import Recipe
+from maskwright.records.read import ONCE
 from maskwright.records.shards import Shards
 from maskwright.training import checkpoint
 from maskwright.training.prepare import fingerprint
@@ -45,7 +46,7 @@ def opened(out: Path, recipe: Recipe, resume: bool) -> None:
     if resume and not out.exists() and not recipe.data.paths:
         raise RunError(f"--out {out}: no such run to resume")
     for path in (*recipe.data.paths, recipe.data.held_out, recipe.init, recipe.tokenizer.path):
-        if path and path != "-" and not os.path.exists(path):
+        if path and path not in ONCE and not os.path.exists(path):
             raise RunError(f"{path}: no such file or folder")
     out.mkdir(parents=True, exist_ok=True)
 

@@ -116,7 +116,7 @@ class Image:
         return np.uint8 if self.bits == 8 else np.uint16
 
     def claims(self, source: Source) -> tuple[float, str]:
-        form, why = told(source.paths, source.field)
+        form, why = told(source.paths, source.field, source.values)
         return 0.9 * (form is PICTURES), why
 
     def fit(self, sample: Iterable[Record], size: int) -> None:

@@ -117,7 +117,7 @@ class Text:
         return {"id": np.dtype(np.uint16 if self.vocabulary.size <= 1 << 16 else np.uint32)}
 
     def claims(self, source: Source) -> tuple[float, str]:
-        form, why = told(source.paths, source.field)
+        form, why = told(source.paths, source.field, source.values)
         return 0.5 * (form is TEXTS), why
 
     def fit(self, sample: Iterable[Record], size: int) -> None:

@@ -283,10 +283,14 @@ class Pictures:
 
 
 TEXTS, PICTURES = Texts(), Pictures()
+FORMS: tuple[Form, ...] = (TEXTS, PICTURES)
 
 
-def told(paths: Sequence[str], field: str | None) -> tuple[Form, str]:
-    """The form of the records at these paths, and by what it is told; texts, where nothing says otherwise."""
+def told(paths: Sequence[str], field: str | None, values: Sequence[Any] = ()) -> tuple[Form, str]:
+    """The form of the records at these paths, or of these values, and by what it is told; texts, where nothing says
+    otherwise."""
+    if values and PICTURES.alone(values[0]):
+        return PICTURES, f"data[0] is a picture ({type(values[0]).__name__})"
     for path in map(Path, paths):
         if path.is_dir() and not tables.is_saved_dataset(path):
             files = list(itertools.islice(walk.files(path), PEEKED))

@@ -1,6 +1,6 @@
 """A path, or many, to a stream of records.
 
-In: a file, a folder, standard input ("-") or any iterable of strings. Out: `Record`s of one form (texts, pictures) in a
+In: a file, a folder, standard input ("-"), values that Python holds. Out: `Record`s of one form (texts, pictures) in a
 fixed order (folders are walked by name), one at a time, so that a corpus may be larger than memory.
 
 A `.txt` file or standard input gives a record a non-empty line; a text file found in a folder, `.md` and any other
@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,6 +30,10 @@ FIRST_ROWS = 100
 """of a table, by which its text column is told"""
 MOST_THREADS = 8
 """that decode at once: each may hold a picture of hundreds of megabytes"""
+VALUES = "<values>"
+"""stands for a path where Python gives the values themselves"""
+ONCE = {"-": "standard input", VALUES: "values given in Python"}
+"""what can't be read again another time, and what a person calls it"""
 _T = TypeVar("_T")
 
 
@@ -71,6 +75,8 @@ class Source:
     """What to read and how; reading it twice gives the same records."""
 
     paths: tuple[str, ...]
+    values: Sequence[Any] = ()
+    """what `VALUES` among the paths stands for"""
     form: Form = TEXTS
     field: str | None = None
     group: str | None = None
@@ -93,7 +99,7 @@ def read(source: Source) -> Iterator[Record]:
             found = True
             yield record
     if not found:
-        names = ", ".join(source.paths)
+        names = ", ".join(ONCE.get(path, path) for path in source.paths)
         what = f"no {source.form.name} there that can be read"
         raise DataError(f"{names}: no records: {what}; give a file or folder that has some")
 
@@ -102,7 +108,7 @@ def stamp(source: Source) -> list[list[Any]]:
     """(path, size, time of change) of every file: when equal, the records need not be read again to know they are."""
     out: list[list[Any]] = []
     for path in source.paths:
-        if path != "-" and os.path.exists(path):
+        if path not in ONCE and os.path.exists(path):
             for name in walk.files(Path(path)) if os.path.isdir(path) else [Path(path)]:
                 state = name.stat()
                 out.append([str(name), state.st_size, state.st_mtime_ns])
@@ -112,8 +118,12 @@ def stamp(source: Source) -> list[list[Any]]:
 def _path(path: str, source: Source) -> Iterator[Record]:
     bad = _Bad(source)
     if path == "-":
-        _no_columns("standard input", source)
-        yield from _pieces("standard input", sys.stdin.buffer, source, False, bad)
+        _no_columns(ONCE[path], source)
+        yield from _pieces(ONCE[path], sys.stdin.buffer, source, False, bad)
+        return
+    if path == VALUES:
+        _no_columns(ONCE[path], source)
+        yield from _each(enumerate(source.values), _value, source, bad)
         return
     where = Path(path)
     if not where.exists():
@@ -159,6 +169,14 @@ def _each(
                 yield one
             else:
                 one[0](one[1])
+
+
+def _value(item: tuple[int, Any], source: Source, bad: _Bad) -> Iterator[Record]:
+    name = f"data[{item[0]}]"
+    try:
+        yield Record(source.form.of_python(item[1], name), name)
+    except DataError as error:
+        bad(str(error))
 
 
 def _file(path: Path, source: Source, bad: _Bad, in_folder: bool) -> Iterator[Record]:

@@ -22,7 +22,7 @@ from maskwright.beside import beside
 from maskwright.errors import DataError
 from maskwright.files import write_whole
 from maskwright.modalities.base import Cut, Modality
-from maskwright.records.read import Record, Source, hashed, read, stamp
+from maskwright.records.read import ONCE, Record, Source, hashed, read, stamp
 from maskwright.records.shards import Shards, Writer
 from maskwright.tokens import Array
 
@@ -65,7 +65,7 @@ def prepare(
     made = {"modality": modality.describe(), "sources": [_described(source), _described(held_out)]}
     if note.is_file() and Shards.ready(folder):
         known = json.loads(note.read_text())
-        if begun or (known["made"] == made and "-" not in source.paths):
+        if begun or (known["made"] == made and not ONCE.keys() & set(source.paths)):
             modality.load(folder)
             return _prepared(folder, known, changed=known["made"] != made)
     shutil.rmtree(folder, ignore_errors=True)
