@@ -442,6 +442,14 @@ def test_pictures_that_python_holds_are_trained_on(photos: Path, tmp_path: Path)
     stack = np.stack([wave(seed)[:30, :30] for seed in range(150)])
     assert mw.train((image for image in stack), out=tmp_path / "c", steps=2, settings=TINY).about["data"]["records"] == 150
     assert mw.plan(stack, budget="10s", settings=TINY[:4])[1]["width"] == 32
+
+    def killed(news: Any) -> None:
+        if news.line:
+            raise KeyError("killed")
+
+    with pytest.raises(KeyError):
+        mw.train(held, out=tmp_path / "e", steps=4, settings=TINY, watch=killed)
+    assert mw.train(out=tmp_path / "e", resume=True).about["data"] == model.about["data"]
     for wrong, words in (
         ([*held[:3], photos], r"data\[0\]: expected a path, got Image"),
         ([*held[:3], 7], r"data\[3\]: expected a path or a picture, got int"),
