@@ -303,8 +303,8 @@ def test_an_excerpt_of_a_thin_picture_has_something_of_it(rows: int, columns: in
     assert part.pixels.nbytes <= max(2 * size, 3000)
 
 
-@pytest.mark.parametrize("table", [False, True])
-def test_decoded_by_several_at_once_records_and_what_is_said_of_them_keep_their_order(table: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["folder", "table", "list"])
+def test_decoded_by_several_at_once_records_and_what_is_said_of_them_keep_their_order(how: str, tmp_path: Path) -> None:
     movie = [Image.fromarray(COLOURS), Image.fromarray(COLOURS[::-1])]
     files = {
         f"{number:02}.png": encoded(movie[0], "WEBP", save_all=True, append_images=movie[1:], lossless=True)
@@ -314,7 +314,7 @@ def test_decoded_by_several_at_once_records_and_what_is_said_of_them_keep_their_
         else encoded(Image.fromarray(COLOURS + np.uint8(number)))
         for number in range(40)
     }
-    if table:
+    if how == "table":
         path = tmp_path / "a.parquet"
         pq.write_table(pa.table({"image": list(files.values())}), path)
     else:
@@ -323,14 +323,15 @@ def test_decoded_by_several_at_once_records_and_what_is_said_of_them_keep_their_
             (path / name).write_bytes(data)
     heard: list[str] = []
     filters = list(warnings.filters)
-    source = Source(paths=(str(path),), form=forms.PICTURES, on_bad="skip", report=heard.append, note=heard.append)
+    paths = (str(path),) if how != "list" else tuple(str(path / name) for name in files)
+    source = Source(paths=paths, form=forms.PICTURES, on_bad="skip", report=heard.append, note=heard.append)
     read_ = []
     for record in read(source):
         heard.append(record.source)
         read_.append(record)
     assert warnings.filters == filters
     whole = [n for n in range(40) if n % 7 == 3 or n % 5 != 2]
-    at = [f"{path}:row {n + 1}" if table else f"{path}/{n:02}.png" for n in range(40)]
+    at = [f"{path}:row {n + 1}" if how == "table" else f"{path}/{n:02}.png" for n in range(40)]
     assert [record.source for record in read_] == [at[n] for n in whole]
     assert all((r.value.pixels == COLOURS + np.uint8(n * (n % 7 != 3))).all() for r, n in zip(read_, whole, strict=True))
     said = [words.split(": ")[0] for words in heard]

@@ -94,10 +94,9 @@ def read(source: Source) -> Iterator[Record]:
     if source.on_bad not in ("stop", "skip"):
         raise DataError(f"--on-bad {source.on_bad}: choose stop or skip")
     found = False
-    for path in source.paths:
-        for record in _path(path, source):
-            found = True
-            yield record
+    for record in _all(source, _Bad(source)):
+        found = True
+        yield record
     if not found:
         names = ", ".join(ONCE.get(path, path) for path in source.paths)
         what = f"no {source.form.name} there that can be read"
@@ -115,8 +114,21 @@ def stamp(source: Source) -> list[list[Any]]:
     return out
 
 
-def _path(path: str, source: Source) -> Iterator[Record]:
-    bad = _Bad(source)
+def _all(source: Source, bad: _Bad) -> Iterator[Record]:
+    for files, some in itertools.groupby(source.paths, _is_file):
+        if files:
+            yield from _files(map(Path, some), source, bad, in_folder=False)
+        else:
+            for path in some:
+                yield from _path(path, source, bad)
+
+
+def _is_file(path: str) -> bool:
+    return path not in ONCE and os.path.isfile(path)
+
+
+def _path(path: str, source: Source, bad: _Bad) -> Iterator[Record]:
+    """What is no file: a folder, or what Python or another process gives."""
     if path == "-":
         _no_columns(ONCE[path], source)
         yield from _pieces(ONCE[path], sys.stdin.buffer, source, False, bad)
@@ -128,19 +140,21 @@ def _path(path: str, source: Source) -> Iterator[Record]:
     where = Path(path)
     if not where.exists():
         raise DataError(f"{path}: no such file or folder")
-    if where.is_dir():
-        if tables.is_saved_dataset(where):
-            yield from _rows(path, tables.saved_dataset(where, bad), source, bad)
-            return
-        files = filter(source.form.takes, walk.files(where))
-        for table, some in itertools.groupby(files, tables.is_table):
-            if table:
-                for name in some:
-                    yield from _file(name, source, bad, in_folder=True)
-            else:
-                yield from _each(some, partial(_file, in_folder=True), source, bad)
-    else:
+    if not where.is_dir():  # a pipe that has a name
         yield from _file(where, source, bad, in_folder=False)
+    elif tables.is_saved_dataset(where):
+        yield from _rows(path, tables.saved_dataset(where, bad), source, bad)
+    else:
+        yield from _files(filter(source.form.takes, walk.files(where)), source, bad, in_folder=True)
+
+
+def _files(files: Iterable[Path], source: Source, bad: _Bad, in_folder: bool) -> Iterator[Record]:
+    for table, some in itertools.groupby(files, tables.is_table):
+        if table:
+            for name in some:
+                yield from _file(name, source, bad, in_folder)
+        else:
+            yield from _each(some, partial(_file, in_folder=in_folder), source, bad)
 
 
 def _each(
