@@ -372,19 +372,25 @@ def test_a_cameras_twelve_bits_are_its_own_levels(tmp_path: Path) -> None:
     assert square.about["modality"] == "image"
 
 
-@pytest.mark.filterwarnings("default:pictures with more than 64 pixels")
 def test_photographs_are_read_smaller_and_answered_in_their_own_size(tmp_path: Path) -> None:
     folder = tmp_path / "large"
     folder.mkdir()
     for seed in range(90):
         Image.fromarray(wave(seed)).resize((300, 200)).save(folder / f"{seed}.png")
-    with pytest.warns(MaskwrightWarning, match="more than 64 pixels a side are read made smaller"):
+    with pytest.warns(MaskwrightWarning, match="more than 64 pixels a side are read made smaller") as told:
         model = mw.train(folder, out=tmp_path / "m", steps=2, settings=[*TINY, "image.longest=64"])
+    assert len(told) == 1
     assert model.about["data"]["bytes"] == 90 * 64 * 43 * 3
-    photo = np.asarray(Image.fromarray(wave(200)).resize((300, 200)))
-    score = model.score(photo)
+    photo = np.array(Image.fromarray(wave(200)).resize((300, 200)))
+    spoilt = photo.copy()
+    spoilt[100:140, 220:260] = np.random.default_rng(0).integers(0, 2, (40, 40, 3)) * 255
+    with pytest.warns(MaskwrightWarning, match="more than 64 pixels"):
+        score = model.score(spoilt)
     assert len(score.per_token) == 8 * 6
     assert np.array_equal(np.max(score.offsets, axis=0)[2:], (300, 200))
+    left, top, right, bottom = score.offsets[int(np.argmax(score.per_token))]
+    assert 200 < (left + right) / 2 < 280
+    assert 80 < (top + bottom) / 2 < 160
     hole = np.zeros((200, 300), dtype=bool)
     hole[50:150, 30:90] = True
     filled = model.fill(photo, mask=hole).picture.pixels

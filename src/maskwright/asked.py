@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from maskwright import limits, modalities, sizing
 from maskwright.errors import RecipeError, RunError
 from maskwright.modalities import Modality
@@ -80,19 +82,22 @@ def _parted(data: Data | None) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """The paths of what was given; or what stands for them, and the values."""
     if data is None or isinstance(data, (str, os.PathLike)):
         return () if data is None else (os.fspath(data),), ()
-    shape = getattr(data, "shape", ())
-    if len(shape) in (2, 3):
+    if hasattr(data, "to_parquet"):
+        raise RecipeError(f"data: a {type(data).__name__} in memory; save it (`to_parquet`), and name the file")
+    if isinstance(data, np.ndarray) and data.ndim < 4 and data.dtype != object:
         raise RecipeError(
-            f"data: an array of the shape {shape} is one picture, or many grey ones; give a list of pictures, or an array of"
+            f"data: an array of the shape {data.shape} is one picture, or many grey ones; give a list of pictures, or"
             " (N, rows, columns, channels)"
         )
     items = tuple(data) if isinstance(data, Iterable) else (data,)
+    if not items:
+        raise RecipeError("data: there is nothing in it; give paths, or pictures")
     paths = tuple(os.fspath(item) for item in items if isinstance(item, (str, os.PathLike)))
     for number, item in enumerate(items):
         if isinstance(item, (str, os.PathLike)) != bool(paths) or not any(form.alone(item) for form in FORMS):
             wanted = "a path" if paths else "a path or a picture"
             raise RecipeError(f"data[{number}]: expected {wanted}, got {type(item).__name__}")
-    return (paths, ()) if paths or not items else ((VALUES,), items)
+    return (paths, ()) if paths else ((VALUES,), items)
 
 
 def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str, Any], values: tuple[Any, ...]) -> Asked:

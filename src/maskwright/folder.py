@@ -130,9 +130,7 @@ def _of_others(folder: Path) -> tuple[MaskedNet, Modality, dict[str, Any]]:
     config = modality.checkpoint(folder)
     net = build(modality, config)
     if not modality.adopt(net, folder):
-        raise ModelError(
-            f"{folder}: has no prediction head of recorded values; `maskwright train … --init {folder}` gives it one"
-        )
+        raise ModelError(f"{folder}: has no prediction head; `maskwright train … --init {folder}` gives it one")
     net.eval()
     return net, modality, {"format": FORMAT, "modality": modality.name, "net": asdict(config), "files": {}}
 

@@ -148,6 +148,8 @@ class _Run:
             planned = resume and (self.out / rundir.RECIPE).is_file()
             if planned:
                 self.recipe = rundir.taken_up(self.out, self.given, self.length)
+                if self.values:
+                    raise RunError(f"{self.out} goes on with the values that it began with; leave data out")
             elif self.words:
                 self.watch(News("reading", words=self.words))
             if not self.recipe.data.paths:
@@ -201,6 +203,7 @@ class _Run:
         prepared = prepare(
             source, held, modality, self.checkpoints / rundir.DATA, lambda what, n: self.watch(News(what, size=n)), begun
         )
+        self.values = ()
         if prepared.changed:
             self.watch(News("reading", words="the data has changed since this run began; it goes on with what it read then"))
         for what, heard in (("records skipped", skipped), ("notes", noted)):
@@ -263,7 +266,7 @@ class _Run:
         elif not found:
             headed = modality.adopt(net, Path(recipe.init))
             if not headed:
-                words = f"{recipe.init}: has no prediction head of recorded values; a new one begins"
+                words = f"{recipe.init}: has no prediction head; a new one begins"
                 self.watch(News("training", words=words))
         net.dtype = getattr(torch, recipe.train.dtype)
         net.to(machine.device(recipe.train.device))

@@ -22,6 +22,15 @@ def test_a_strip_of_photographs_is_made_smaller_and_shows_what_was_hidden(kind: 
     assert set(np.unique(seen[:250, -1000:])) == {strips.LIGHT, strips.DARK}
 
 
+def test_heat_over_a_large_deep_picture_hides_what_is_not_known() -> None:
+    known = np.ones((1500, 3000), dtype=bool)
+    known[:500, :1000] = False
+    seen = strips.heat(Picture(np.full((1500, 3000, 1), 1000, dtype=np.uint16), known), [(0, 0, 3000, 1500)], [1.0]).pixels
+    assert set(np.unique(seen[:165, :335])) == {strips.LIGHT, strips.DARK}
+    assert set(np.unique(seen[180:, :1024])) == {255}
+    assert set(np.unique(seen[:, 350:1024])) == {255}
+
+
 def test_a_small_strip_is_as_it_was() -> None:
     one = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     seen = strips.side_by_side([Picture(one), Picture(one)]).pixels

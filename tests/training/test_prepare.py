@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maskwright.modalities.image import Image as Pictures
+from maskwright.modalities.image_config import ImageConfig
 from maskwright.records.forms import PICTURES
 from maskwright.records.pictures import Picture, encoded
 from maskwright.records.read import Source
 from maskwright.records.split import split
-from maskwright.training.prepare import sample
+from maskwright.training.prepare import _sampled, sample
 
 
 def photos(folder: Path, grey: int) -> Source:
@@ -41,3 +42,14 @@ def test_small_ones_are_there_whole(tmp_path: Path) -> None:
     found = sample(photos(tmp_path, grey=20), modality, tmp_path / "shards", most=1 << 30)
     assert modality.channels == 1
     assert len(found.shards) == 30
+
+
+def test_what_is_read_small_is_held_small(tmp_path: Path) -> None:
+    """A sample of as many bytes as ten of them have, which are read at a hundredth of that."""
+    modality = Pictures()
+    modality.configure(ImageConfig(longest=18))
+    source, most = photos(tmp_path, grey=0), 10 * 180 * 180 * 3
+    _, _, size, kept = _sampled(source, modality, lambda what, n: None, most)
+    assert size == 30 * 18 * 18 * 3
+    assert sum(record.value.pixels.nbytes for record in kept) <= most
+    assert len(kept) == 30

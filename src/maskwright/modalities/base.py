@@ -139,8 +139,11 @@ class Modality(Protocol):
     def label(self, values: dict[str, Array]) -> list[str]:
         """What a person reads at each token."""
 
+    def reduced(self, value: Any) -> Any:
+        """A record's value as large as it is read."""
+
     def size(self, record: Record) -> int:
-        """Bytes of user data."""
+        """Bytes of user data, as it is read."""
 
     def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig:
         """A shape of that size as this kind of data wants it, but for the values that were `given`. Raises RecipeError."""

@@ -261,6 +261,9 @@ class Image:
         shown = np.repeat(mean, 3, axis=1) if self.channels == 1 else mean
         return ["#" + "".join(f"{round(c):02x}" for c in row) for row in shown.tolist()]
 
+    def reduced(self, value: Picture) -> Picture:
+        return self.terms.reduced(value)
+
     def size(self, record: Record) -> int:
         """In the model's terms, as far as they are known: what its tokens hold."""
         pixels = record.value.pixels

@@ -30,7 +30,7 @@ HOLE = 6.0
 DECODER_SHARE = 3
 """layers of the encoder for one of the decoder"""
 PREPROCESSOR = "preprocessor_config.json"
-UNCALIBRATED = "not calibrated: a ViT-MAE's head has one width for every pixel; scores and bits rank, and say no more"
+UNCALIBRATED = "not calibrated: a ViT-MAE's head doesn't learn how sure it is; scores and bits rank, and say no more"
 BORROWED = (
     "filled patches have the brightness and contrast of visible ones beside them: this ViT-MAE was trained on patches that"
     " are normalised by themselves (image.norm_pix)"

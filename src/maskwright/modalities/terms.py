@@ -64,25 +64,29 @@ class Terms:
 
     def brought(self, picture: Picture, name: str) -> tuple[Array, Array]:
         """(rows, columns, C) levels in its `shape`; (rows, columns) which of them are known. Raises DataError."""
-        pixels, own = picture.pixels, picture.pixels.shape[2]
+        own = picture.pixels.shape[2]
         if own != self.channels and {own, self.channels} != {1, 3}:
             hint = " (of an RGBA array Image.fromarray makes a picture with holes)" if (own, self.channels) == (4, 3) else ""
             raise DataError(
                 f"{name}: {own} channels, where the model has {self.channels}; leave it out, or convert it{hint}"
             )
-        known = np.ones(pixels.shape[:2], dtype=bool) if picture.known is None else picture.known
-        pixels = _coloured(_scaled(pixels, self._top(picture), self.top), self.channels)
-        shape = self.shape(*known.shape)
-        if shape != known.shape:
-            if not self.side:
-                self.warn(TOO_LONG.format(self.longest))
-            if known.all():
-                known = np.ones(shape, dtype=bool)
-            else:
-                pixels = np.where(known[..., None], pixels, _mean(pixels, known).astype(pixels.dtype))
-                known = _wholly_known(known, shape)
-            pixels = resized(pixels, *shape).clip(max=self.top)
-        return pixels, known
+        top, small = self._top(picture), self.reduced(picture)
+        if small is not picture and not self.side:
+            self.warn(TOO_LONG.format(self.longest))
+        known = np.ones(small.pixels.shape[:2], dtype=bool) if small.known is None else small.known
+        return _coloured(_scaled(small.pixels, top, self.top), self.channels), known
+
+    def reduced(self, picture: Picture) -> Picture:
+        """In its `shape`, with levels and channels as they are."""
+        pixels, known = picture.pixels, picture.known
+        own = pixels.shape[:2]
+        shape = self.shape(*own)
+        if shape == own:
+            return picture
+        if known is not None:
+            pixels = np.where(known[..., None], pixels, _mean(pixels, known).astype(pixels.dtype))
+            known = _wholly_known(known, shape)
+        return replace(picture, pixels=resized(pixels, *shape), known=known)
 
     @property
     def top(self) -> int:

@@ -317,6 +317,9 @@ class Text:
     def label(self, values: dict[str, Array]) -> list[str]:
         return [self.vocabulary.text([int(i)]) for i in values["id"]]
 
+    def reduced(self, value: str) -> str:
+        return value
+
     def size(self, record: Record) -> int:
         return len(record.value.encode())
 

@@ -1,13 +1,14 @@
 """Input and head of ViT-MAE (He et al., 2022, section 3): a linear map of a patch, and the mean square error of its pixels.
 
 In: levels (T, D) of D pixel values a patch, row by row, channels last. Out: vectors; and a `Levels` whose loss is theirs:
-the squared error, in pixels that are normalised by a mean and a deviation a channel. That is the likelihood of one width
-for all values: scores and bits have that one width, whatever is hidden, and only fills have the width that calibration
+the squared error, in pixels that are normalised by a mean and a deviation a channel, and perhaps once more by those of their
+patch. Of widths it learns nothing: scores and bits have the ones that are set here, and only fills those that calibration
 finds. Parameters have the shapes that ViT gives them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -24,8 +25,9 @@ from maskwright.tokens import Scene
 
 LOG_SCALE = -2.3
 """of every value, where levels lie from -1 to 1, before calibration"""
-LOG_SHARE = -0.9
-"""the same of normalised patches, beside their deviation: of an error of three quarters of it, which is what they come to"""
+SHARE, LEAST = 0.75, 0.02
+"""of normalised patches: what the squared error comes to, as a share of their deviation; and that of a flat one, in
+deviations of its channel"""
 
 
 class Colours(nn.Module):
@@ -86,26 +88,29 @@ class SquaredHead(nn.Module):
         return Squared(predicted, self.colours, self.channels, self._around(scene))
 
     @torch.no_grad()
-    def _around(self, scene: Scene) -> Moments:
+    def _around(self, scene: Scene) -> Around:
         """Of every patch that is asked, means of what is shown in its picture, by distance to the power -4 (Shepard, 1968);
         where nothing is shown, those of all pictures."""
         asked, shown = scene.asked, scene.shown
         device = self.colours.mean.device
         pixels, known = (torch.from_numpy(shown.values[name]).to(device) for name in ("pixels", "known"))
         own = moments(self.colours.normalised(pixels), known.repeat_interleave(self.channels, dim=1))
-        out = Moments(torch.zeros(len(asked), 1, device=device), torch.ones(len(asked), 1, device=device))
+        out = Around(*(torch.full((len(asked), 1), value, device=device) for value in (0.0, 1.0, 1.0)))
         for (a, b), (c, d) in zip(pairwise(asked.cu_seqlens), pairwise(shown.cu_seqlens), strict=True):
             if a < b and c < d:
                 apart = asked.positions[a:b, None] - shown.positions[None, c:d]
                 near = 1.0 / np.square(apart, dtype=np.float32).sum(-1).clip(min=1) ** 2
                 weight = torch.from_numpy(near / near.sum(1, keepdims=True)).to(device)
                 out.mean[a:b], out.deviation[a:b] = weight @ own.mean[c:d], weight @ own.deviation[c:d]
+                out.doubt[a:b] = (weight @ own.mean[c:d] ** 2 - out.mean[a:b] ** 2).clamp(min=0).sqrt()
         return out
 
     def begin(self, mean: Tensor, log_scale: Tensor) -> None:
         """Every value at its channel's mean, or every patch at what is shown around it."""
-        start = ((mean + 1) / 2 - self.colours.mean) / self.colours.deviation
-        self.out.bias.copy_(torch.zeros_like(start) if self.norm_pix else start)
+        if self.norm_pix:
+            self.out.bias.zero_()
+        else:
+            self.out.bias.copy_(((mean + 1) / 2 - self.colours.mean) / self.colours.deviation)
 
 
 class Moments(NamedTuple):
@@ -123,17 +128,27 @@ def moments(pixels: Tensor, known: Tensor) -> Moments:
     return Moments(mean, (variance + 1e-6).sqrt())
 
 
-class Squared(Levels):
-    """Logistics of one width about the predicted values, whose loss is the squared error. `around`: what the patches are
-    taken to be normalised by, if they are; then the width is a share of that deviation."""
+class Around(NamedTuple):
+    """(M, 1) each: what patches that aren't seen are taken to have."""
 
-    def __init__(self, predicted: Tensor, colours: Colours, channels: int, around: Moments | None = None) -> None:
+    mean: Tensor
+    deviation: Tensor
+    doubt: Tensor
+    """the deviation of means around it"""
+
+
+class Squared(Levels):
+    """Logistics about the predicted values, whose loss is the squared error: of one width, or, where patches are normalised
+    (`around`: by what, as far as can be told), as wide as what was guessed may be off."""
+
+    def __init__(self, predicted: Tensor, colours: Colours, channels: int, around: Around | None = None) -> None:
         if around is None:
             mean = colours.placed(predicted)
             scale = torch.full_like(mean, LOG_SCALE)
         else:
             mean = colours.placed(predicted * around.deviation + around.mean)
-            scale = (LOG_SHARE + (2 * colours.deviation * around.deviation).log()).clamp(sharpest(colours.levels), WIDEST)
+            off = ((SHARE * around.deviation) ** 2 + around.doubt**2 + LEAST**2).sqrt()
+            scale = (math.sqrt(3) / math.pi * 2 * colours.deviation * off).log().clamp(sharpest(colours.levels), WIDEST)
         none = predicted.new_zeros(predicted.shape[1], predicted.shape[1])
         super().__init__(mean, scale, scale, Chain(none, none), colours.levels, channels)
         self.predicted, self.colours, self.norm_pix = predicted, colours, around is not None

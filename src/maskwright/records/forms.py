@@ -35,8 +35,8 @@ class Form(Protocol):
     """what is said on a command line and is no file stands for itself"""
     endings: tuple[str, ...]
     """of files that one value is written to by itself, the usual one first; none where a line will do"""
-    encoded: bool
-    """its values have to be decoded, which takes far longer than to read them"""
+    encoded: int
+    """bytes of memory that decoding one may take; 0 where they need not be decoded, which takes far longer than to read"""
 
     def takes(self, path: Path) -> bool:
         """Whether a file that is found in a folder is one of these, or a table of them."""
@@ -64,8 +64,8 @@ class Form(Protocol):
     def alone(self, value: Any) -> bool:
         """Whether what Python gives is one record, not many."""
 
-    def of_python(self, value: Any, name: str) -> Any:
-        """A value from what Python gives for one. Raises DataError."""
+    def of_python(self, value: Any, name: str, note: Note | None = None) -> Any:
+        """A value from what Python gives for one; notes are warnings where nobody hears them. Raises DataError."""
 
     def mask(self, given: Any) -> Any:
         """What Python gives for a mask, read once. Raises DataError, and QueryError where there is no such thing."""
@@ -98,7 +98,7 @@ class Form(Protocol):
 class Texts:
     name, column, literal = "text", "text", True
     endings: tuple[str, ...] = ()
-    encoded = False
+    encoded = 0
 
     def takes(self, path: Path) -> bool:
         return True
@@ -150,7 +150,7 @@ class Texts:
     def alone(self, value: Any) -> bool:
         return isinstance(value, str)
 
-    def of_python(self, value: Any, name: str) -> str:
+    def of_python(self, value: Any, name: str, note: Note | None = None) -> str:
         if not isinstance(value, str):
             raise DataError(f"{name}: expected text, got {type(value).__name__}")
         try:
@@ -190,7 +190,7 @@ class Texts:
 class Pictures:
     name, column, literal = "pictures", "image", False
     endings: tuple[str, ...] = (".png", ".npy")
-    encoded = True
+    encoded = pictures.MOST_BYTES
 
     def takes(self, path: Path) -> bool:
         return path.suffix.lower() in pictures.ENDINGS or tables.kind_of(path) in ("parquet", "arrow")
@@ -247,9 +247,9 @@ class Pictures:
             return value.ndim < 4
         return isinstance(value, (Picture, str, os.PathLike, *pictures.BYTES)) or pictures.is_image(value)
 
-    def of_python(self, value: Any, name: str) -> Picture:
+    def of_python(self, value: Any, name: str, note: Note | None = None) -> Picture:
         _needs_pillow(name)
-        return pictures.of_python(value, name, _warn)
+        return pictures.of_python(value, name, note or _warn)
 
     def mask(self, given: Any) -> Any:
         _needs_pillow("the mask")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,11 @@ from maskwright.tokens import Array
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".npy")
 MOST_PIXELS = 1 << 26
 """a file that claims more is refused before it is decoded: it may be made to fill the memory"""
+MOST_BYTES = 12 * MOST_PIXELS
+"""of memory that decoding one takes, with its transparency and copies on the way"""
+_OPENING = threading.Lock()
+"""Pillow looks for a format's reader, and loads it, as if nobody else did"""
+_HUSHED = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _ARRAY = b"\x93NUMPY"
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*", _ARRAY)
 _FRAMES = "has {0} frames or pages; the first is read"
@@ -83,7 +89,8 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
         except (ValueError, EOFError, OSError) as error:
             raise DataError(f"{name}: a damaged array: {str(error).splitlines()[0]}; leave it out") from None
     with _named(name, data[:8]):
-        image = Image.open(io.BytesIO(data))
+        with _OPENING:
+            image = Image.open(io.BytesIO(data))
         if image.width * image.height > MOST_PIXELS:
             raise _too_large(name, f"{image.width}x{image.height}")
         picture, frames = _first(image, name)
@@ -94,28 +101,11 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
     return picture
 
 
-class _Quiet:
-    """Pillow warns of large pictures, and of metadata that nobody needs: not while any thread is in here. (Python's filters
-    are the process's own, and two that change them for a while leave them changed.)"""
-
-    def __init__(self) -> None:
-        self.lock, self.inside, self.until = threading.Lock(), 0, ExitStack()
-
-    def __enter__(self) -> None:
-        with self.lock:
-            self.inside += 1
-            if self.inside == 1:
-                self.until.enter_context(warnings.catch_warnings())
-                warnings.filterwarnings("ignore", module=r"PIL\.")
-
-    def __exit__(self, *raised: object) -> None:
-        with self.lock:
-            self.inside -= 1
-            if not self.inside:
-                self.until.close()
-
-
-_QUIET = _Quiet()
+def _hushed() -> None:
+    """Pillow warns of large pictures, and of metadata that nobody needs. The filter stays: filters are the whole process's,
+    and threads that change them for a while put back what others have changed since."""
+    if _HUSHED not in warnings.filters:
+        warnings.filterwarnings("ignore", module=_HUSHED[3].pattern)
 
 
 @contextmanager
@@ -124,9 +114,9 @@ def _named(name: str, begins: bytes = b"") -> Iterator[None]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with _QUIET:
-            yield
-    except DataError:
+        _hushed()
+        yield
+    except (DataError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise DataError(f"{name}: not a picture (it begins with {begins.decode('latin-1')!r}); leave it out") from None

@@ -29,7 +29,9 @@ from maskwright.records.forms import TEXTS, Form
 FIRST_ROWS = 100
 """of a table, by which its text column is told"""
 MOST_THREADS = 8
-"""that decode at once: each may hold a picture of hundreds of megabytes"""
+"""that decode at once"""
+GROUP_BYTES, MOST_GROUPED = 100_000, 64
+"""of encoded values, and how many, that one thread takes on"""
 VALUES = "<values>"
 """stands for a path where Python gives the values themselves"""
 ONCE = {"-": "standard input", VALUES: "values given in Python"}
@@ -135,7 +137,9 @@ def _path(path: str, source: Source, bad: _Bad) -> Iterator[Record]:
         return
     if path == VALUES:
         _no_columns(ONCE[path], source)
-        yield from _each(enumerate(source.values), _value, source, bad)
+        if source.grain:
+            raise DataError(f"{ONCE[path]}: --record {source.grain} is for files; of values, each is a record")
+        yield from _values(source, bad)
         return
     where = Path(path)
     if not where.exists():
@@ -154,30 +158,43 @@ def _files(files: Iterable[Path], source: Source, bad: _Bad, in_folder: bool) ->
             for name in some:
                 yield from _file(name, source, bad, in_folder)
         else:
-            yield from _each(some, partial(_file, in_folder=in_folder), source, bad)
+            yield from _each(some, partial(_file, in_folder=in_folder), _length, source, bad)
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # whoever opens it will say so
+        return 0
 
 
 def _each(
-    items: Iterable[_T], work: Callable[[_T, Source, _Bad], Iterator[Record]], source: Source, bad: _Bad
+    items: Iterable[_T],
+    work: Callable[[_T, Source, _Bad], Iterator[Record]],
+    length: Callable[[_T], int],
+    source: Source,
+    bad: _Bad,
 ) -> Iterator[Record]:
-    """The records in each item, in order; of what has to be decoded, some items at once."""
+    """The records in each item, of some `length` in bytes, in order; what has to be decoded by several threads."""
     if not source.form.encoded:
         for item in items:
             yield from work(item, source, bad)
         return
 
-    def alone(item: _T) -> list[Record | tuple[Callable[[str], None], str]]:
+    def together(group: list[_T]) -> list[Record | tuple[Callable[[str], None], str]]:
         """With what is to be said between them, and to whom."""
         out: list[Record | tuple[Callable[[str], None], str]] = []
         own = replace(
             source, on_bad="skip", report=lambda words: out.append((bad, words)),
             note=lambda words: out.append((source.note, words)),
         )  # fmt: skip
-        for record in work(item, own, _Bad(own)):
-            out.append(record)  # noqa: PERF402 (the others come between)
+        for item in group:
+            for record in work(item, own, _Bad(own)):
+                out.append(record)  # noqa: PERF402 (the others come between)
         return out
 
-    for found in spread(alone, items, min(limits.cores(), MOST_THREADS)):
+    threads = max(int(min(limits.cores(), MOST_THREADS, limits.memory() / 4 / source.form.encoded)), 1)
+    for found in spread(together, _grouped(items, length), threads):
         for one in found:
             if isinstance(one, Record):
                 yield one
@@ -185,12 +202,27 @@ def _each(
                 one[0](one[1])
 
 
-def _value(item: tuple[int, Any], source: Source, bad: _Bad) -> Iterator[Record]:
-    name = f"data[{item[0]}]"
-    try:
-        yield Record(source.form.of_python(item[1], name), name)
-    except DataError as error:
-        bad(str(error))
+def _grouped(items: Iterable[_T], length: Callable[[_T], int]) -> Iterator[list[_T]]:
+    """As many as are worth a thread's while."""
+    group: list[_T] = []
+    size = 0
+    for item in items:
+        group.append(item)
+        size += length(item)
+        if size >= GROUP_BYTES or len(group) == MOST_GROUPED:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _values(source: Source, bad: _Bad) -> Iterator[Record]:
+    for number, value in enumerate(source.values):
+        name = f"data[{number}]"
+        try:
+            yield Record(source.form.of_python(value, name, source.note), name)
+        except DataError as error:
+            bad(str(error))
 
 
 def _file(path: Path, source: Source, bad: _Bad, in_folder: bool) -> Iterator[Record]:
@@ -244,7 +276,13 @@ def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad) -> Iterator[R
             if value is not None:
                 yield Record(value, where if len(values) == 1 else f"{where}[{number}]", group)
 
-    yield from _each(itertools.chain(first, rows), picked, source, bad)
+    yield from _each(itertools.chain(first, rows), picked, _encoded, source, bad)
+
+
+def _encoded(item: tuple[dict[str, Any], str]) -> int:
+    """Bytes that are to be decoded in a row."""
+    cells = (cell.get("bytes") if isinstance(cell, dict) else cell for cell in item[0].values())
+    return sum(len(cell) for cell in cells if isinstance(cell, bytes))
 
 
 class _Bad:

@@ -38,8 +38,9 @@ def heat(picture: Picture, places: Sequence[tuple[int, ...]], values: Sequence[f
     share = nats / max(float(nats.max(initial=0)), 1e-9) * (len(FIRE) - 1)
     low = share.astype(int).clip(0, len(FIRE) - 2)
     colours = (FIRE[low] + (share - low)[..., None] * (FIRE[low + 1] - FIRE[low])).astype(np.uint8)
-    eight = picture.pixels if picture.pixels.dtype == np.uint8 else _seen(picture, int(picture.pixels.max(initial=0)))
-    return side_by_side([Picture(eight, picture.known), Picture(colours)])
+    deep = picture.pixels.dtype != np.uint8
+    eight = Picture(_seen(picture, int(picture.pixels.max(initial=0)))) if deep else picture
+    return side_by_side([eight, Picture(colours)])
 
 
 def _seen(picture: Picture, most: int) -> Array:

@@ -169,8 +169,8 @@ def _sampled(source: Source, modality: Modality, progress: Progress, most: int) 
     threshold, kept, held, size, count = 1 << 64, [], 0, 0, 0
     groups: set[str] = set()
     for record in read(source):
-        n = modality.size(record)
-        count, size = count + 1, size + n
+        own, n = modality.size(record), _held(record, modality)
+        count, size = count + 1, size + own
         if len(groups) < STRETCHES:
             groups.add(record.group or record.id)
         if record.key < threshold:
@@ -183,14 +183,20 @@ def _sampled(source: Source, modality: Modality, progress: Progress, most: int) 
                     threshold //= 2
                     kept = [item for item in kept if item[0] < threshold] or kept[:1]
                 held = sum(item[1] for item in kept)
-        if size // CHUNK_BYTES > (size - n) // CHUNK_BYTES:
+        if size // CHUNK_BYTES > (size - own) // CHUNK_BYTES:
             progress("reading", size)
     return count, len(groups) < STRETCHES, size, [record for _, _, record in kept]
 
 
 def _part(record: Record, modality: Modality, size: int) -> tuple[int, Record]:
-    part = replace(record, value=modality.form.excerpt(record.value, size))
-    return modality.size(part), part
+    """With its size in memory."""
+    part = replace(record, value=modality.form.excerpt(modality.reduced(record.value), size))
+    return _held(part, modality), part
+
+
+def _held(record: Record, modality: Modality) -> int:
+    """Bytes of memory that it takes, or will when it is read."""
+    return max(modality.size(record), modality.form.size(record.value))
 
 
 def _stretched(records: Iterable[Record], modality: Modality, size: int) -> Iterator[Record]:
@@ -232,9 +238,9 @@ def _cut(chunk: list[_Item], source: Source, modality: Modality) -> Iterator[tup
 def _chunks(records: Iterable[Record], modality: Modality) -> Iterator[list[_Item]]:
     chunk, size = [], 0
     for record in records:
-        n = modality.size(record)
-        chunk.append((record, n, record.key, record.fold, hashed(record.group.encode()) if record.group else record.key))
-        size += n
+        group = hashed(record.group.encode()) if record.group else record.key
+        chunk.append((record, modality.size(record), record.key, record.fold, group))
+        size += _held(record, modality)
         if size >= CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
