@@ -349,6 +349,21 @@ def test_another_librarys_colours_go_on(photos: Path, tmp_path: Path) -> None:
         mw.train(photos, out=tmp_path / "odd", init=tmp_path / "theirs", steps=2)
 
 
+def test_a_vit_is_given_a_head_of_either_kind(photos: Path, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8
+    )
+    transformers.ViTModel(config).save_pretrained(tmp_path / "theirs")
+    quick = ["calibration.slots=40", "train.look_tokens=1000"]
+    for number, norm_pix in enumerate(("true", "false")):
+        out = tmp_path / f"{number}"
+        mw.train(photos, out=out, init=tmp_path / "theirs", steps=2, settings=[*quick, f"image.norm_pix={norm_pix}"])
+        assert json.loads((out / "config.json").read_text())["norm_pix_loss"] is (norm_pix == "true")
+    with pytest.raises(RecipeError, match=r"its own image; leave image\.norm_pix out"):
+        mw.train(photos, out=tmp_path / "n", init=tmp_path / "0", steps=2, settings=["image.norm_pix=false"])
+
+
 def test_a_cameras_twelve_bits_are_its_own_levels(tmp_path: Path) -> None:
     folder = tmp_path / "camera"
     folder.mkdir()

@@ -27,7 +27,7 @@ from maskwright.modalities.base import Asked, Cut, Floor, Pooling
 from maskwright.modalities.blend import blended
 from maskwright.modalities.edges import MOST_PATCHES, Edges
 from maskwright.modalities.image_config import ImageConfig
-from maskwright.modalities.picture_net import PictureNet, net, of_others
+from maskwright.modalities.picture_net import PictureNet, left_open, net, of_others
 from maskwright.modalities.terms import WHOLE, Once, Terms
 from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
@@ -72,7 +72,8 @@ class Image:
 
     def brings(self, folder: Path) -> dict[str, Any]:
         self.load(folder)
-        return asdict(self.config)
+        free = () if (folder / FILE).is_file() else left_open(folder)
+        return {name: value for name, value in asdict(self.config).items() if name not in free}
 
     def describe(self) -> Any:
         return [self.name, *(list(v) if isinstance(v, tuple) else v for v in asdict(self.config).values())]

@@ -22,7 +22,7 @@ from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.pixels import PixelHead, PixelInput
 from maskwright.nets.vit import Colours, SquaredHead, VitInput
-from maskwright.nets.vits import VITS, to_config, vit_mae
+from maskwright.nets.vits import VIT, VITS, to_config, vit_mae
 from maskwright.tokens import Batch
 
 HOLE = 6.0
@@ -166,6 +166,12 @@ def of_others(folder: Path) -> tuple[ImageConfig, Path]:
         norm_pix=bool(theirs.get("norm_pix_loss")),
     )  # fmt: skip
     return config, path
+
+
+def left_open(folder: Path) -> tuple[str, ...]:
+    """What another library's checkpoint says nothing of: a ViT has no head."""
+    _, theirs = families.read_config(folder, VITS)
+    return ("norm_pix",) if theirs["model_type"] == VIT.name else ()
 
 
 def _refuse(given: Mapping[str, Any], *fixed: str) -> None:
