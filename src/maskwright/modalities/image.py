@@ -105,7 +105,7 @@ class Image:
     @property
     def values(self) -> int:
         """Of a patch."""
-        return self.config.patch**2 * self.channels
+        return self.net.values
 
     @property
     def columns(self) -> dict[str, np.dtype[Any]]:

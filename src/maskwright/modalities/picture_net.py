@@ -7,6 +7,7 @@ to be trained, and its description in another library's terms. Knows nothing of 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,9 +39,7 @@ BORROWED = (
 
 
 @dataclass(frozen=True)
-class PictureNet:
-    """Our own: pictures of any size, every pixel a probability."""
-
+class PictureNet(ABC):
     config: ImageConfig
     channels: int
     levels: int
@@ -49,6 +48,38 @@ class PictureNet:
     def values(self) -> int:
         """Of a patch."""
         return self.config.patch**2 * self.channels
+
+    @property
+    @abstractmethod
+    def mask(self) -> MaskConfig: ...
+
+    @property
+    @abstractmethod
+    def caveats(self) -> dict[str, str]: ...
+
+    @property
+    @abstractmethod
+    def frame_size(self) -> int: ...
+
+    @abstractmethod
+    def frame(self, batch: Batch) -> Batch: ...
+
+    @abstractmethod
+    def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig: ...
+
+    @abstractmethod
+    def input(self, config: NetConfig) -> nn.Module: ...
+
+    @abstractmethod
+    def head(self, config: NetConfig) -> nn.Module: ...
+
+    @abstractmethod
+    def files(self, config: NetConfig) -> dict[str, Any] | None:
+        """In another library's terms, by name."""
+
+
+class Own(PictureNet):
+    """Pictures of any size, every pixel a probability."""
 
     @property
     def mask(self) -> MaskConfig:
@@ -148,7 +179,7 @@ class VitMae(PictureNet):
 
 
 def net(config: ImageConfig, channels: int, levels: int) -> PictureNet:
-    return (VitMae if config.family else PictureNet)(config, channels, levels)
+    return (VitMae if config.family else Own)(config, channels, levels)
 
 
 def of_others(folder: Path) -> tuple[ImageConfig, Path]:
