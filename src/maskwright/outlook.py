@@ -24,7 +24,7 @@ from maskwright.records.split import split
 from maskwright.training import scaling
 from maskwright.training.costs import Speed
 from maskwright.training.held_out import held_out
-from maskwright.training.prepare import sample
+from maskwright.training.prepare import Sample, sample
 from maskwright.training.probe import speed
 
 SAMPLE_BYTES, LOOK_TOKENS = 12_000_000, 30_000
@@ -63,14 +63,14 @@ def plan(
     cutter.configure(getattr(recipe, cutter.section))
     there = cutter.checkpoint(Path(recipe.init)) if recipe.init else None
     config, words = on_this_machine(recipe.train)
-    if words and report:
-        report(words)
+    for said in filter(None, (words, wanted.words)):
+        if report:
+            report(said)
     place, dtype = machine.device(config.device), getattr(torch, config.dtype)
     torch.set_num_threads(config.threads)
     with tiny_is_zero(), rundir.kernels(config), tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
-        found = sample(
-            replace(recipe.data.source(report, wanted.values), form=cutter.form), cutter, Path(folder), SAMPLE_BYTES
-        )
+        source = replace(recipe.data.source(report, wanted.values), form=cutter.form)
+        found = sample(source, cutter, Path(folder), SAMPLE_BYTES)
         parts = split(found.shards, config.held_out)
         held = held_out(cutter, found.shards, parts.train, parts.held["look"], sizing.REACH[-1], LOOK_TOKENS, config.seed)
         records = found.shards.lengths[parts.train]
@@ -86,17 +86,16 @@ def plan(
         for share in SHARES:
             length = sizing.Length(max(budgeted * share - found.seconds, 1.0), batch_tokens=given.get("train.batch_tokens"))
             choice = sizing.choose(length, given, there, cutter, records, probe, room, found.share)
-            row = _row(choice, timed[0], dtype, records.sum() / found.share, held.floors["neighbours"])
-            disk = round((choice.work.disk() + found.shards.nbytes / found.share) / 1e6)
-            rows.append({"seconds": round(budgeted * share)} | row | {"disk_mb": disk})
+            row = _row(choice, timed[0], dtype, found, records.sum() / found.share, held.floors["neighbours"])
+            rows.append({"seconds": round(budgeted * share)} | row)
             if there or not cutter.exact:  # the rule is of texts (docs/how-it-works.md)
                 rows[-1] |= dict.fromkeys(("bits_per_byte", "low", "high"))
-    if wanted.words and report:
-        report(wanted.words)
     return rows
 
 
-def _row(choice: sizing.Choice, speed: Speed, dtype: torch.dtype, tokens: float, floor: float) -> dict[str, Any]:
+def _row(
+    choice: sizing.Choice, speed: Speed, dtype: torch.dtype, found: Sample, tokens: float, floor: float
+) -> dict[str, Any]:
     """What a choice comes to, for a corpus of so many tokens of which counting needs `floor` bits a byte."""
     bits = floor * choice.loss
     return {
@@ -106,4 +105,5 @@ def _row(choice: sizing.Choice, speed: Speed, dtype: torch.dtype, tokens: float,
         "epochs": round(choice.tokens / tokens, 1), "bits_per_byte": round(bits, 3),
         "low": round(bits / scaling.SPREAD, 3), "high": round(bits * scaling.SPREAD, 3), "floor_neighbours": round(floor, 3),
         "memory_mb": round(choice.work.memory(dtype.itemsize) / 1e6),
+        "disk_mb": round((choice.work.disk() + found.shards.nbytes / found.share) / 1e6),
     }  # fmt: skip
