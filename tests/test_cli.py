@@ -121,6 +121,7 @@ def test_standard_input_and_a_reader_that_goes_away(folder: Path, table: Path, r
         (["train", "x.txt"], "--out is missing"),
         (["plan", "DATA", "--set", "train.steps=5"], "leave train.steps out"),
         (["plan", "DATA", "--set", "net.norm=post"], "no family has this shape"),
+        (["train", "DATA", "--out", "shape", "--set", "net.norm=post"], "no family has this shape"),
         (["plan", "DATA", "--budget", "soon"], "--budget soon"),
         (["inspect", "nowhere"], "nowhere: no such file or folder"),
         (["demo", "--modality", "music"], "the demo knows text and image"),

@@ -148,11 +148,9 @@ def choose(
 ) -> Choice:
     """The smallest net whose expected loss is close to the lowest, of those that fit into memory, for training records of
     so many tokens each (R,), which are a `share` of the corpus. `given`, `there`: as in `nets`. `probe` times a step of a
-    likely one. Raises RecipeError, and ModelError for a shape that no other tool could open."""
+    likely one. Raises RecipeError, ModelError."""
     own = int(records.sum() / share)
     likely = nets(given, reach(length, records, modality), modality, there)
-    for net in likely:
-        modality.hugging_face(net)
     works = [Work.of(modality, net, length.batch_tokens or scaling.BATCHES[0], records) for net in likely]
 
     def best(speed: Speed) -> Choice:

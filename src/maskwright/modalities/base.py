@@ -146,7 +146,8 @@ class Modality(Protocol):
         """Bytes of user data, as it is read."""
 
     def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig:
-        """A shape of that size as this kind of data wants it, but for the values that were `given`. Raises RecipeError."""
+        """A shape of that size as this kind of data wants it, but for the values that were `given`. Raises RecipeError,
+        and ModelError for one that no other tool could open, where one should."""
 
     def input(self, config: NetConfig) -> nn.Module: ...
 

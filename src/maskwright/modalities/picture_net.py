@@ -150,7 +150,9 @@ class VitMae(PictureNet):
         _refuse(given, "grid", "length")
         along = self.config.square // self.config.patch
         wanted = vit_mae(config.width, config.layers, config.heads, 4 * config.width, along)
-        return replace(config, **wanted | dict(given))
+        made = replace(config, **wanted | dict(given))
+        self.files(made)  # raises where no other library could open it
+        return made
 
     def input(self, config: NetConfig) -> nn.Module:
         return VitInput(self.config.patch, self.channels, self._colours(), config)

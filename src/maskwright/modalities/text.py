@@ -29,6 +29,7 @@ from maskwright.modalities.bpe import Vocabulary, suggested_size
 from maskwright.nets import families
 from maskwright.nets.berts import BERTS, sentence_transformer, to_config
 from maskwright.nets.encoder import NetConfig
+from maskwright.nets.family import of_shape
 from maskwright.nets.heads import Categorical, TokenHead, TokenInput
 from maskwright.nets.start import read_neighbours
 from maskwright.records.forms import TEXTS, Form, told
@@ -326,6 +327,7 @@ class Text:
     # The net
 
     def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig:
+        of_shape(config, BERTS)  # whose description the folder will need
         return config
 
     def input(self, config: NetConfig) -> TokenInput:
