@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskwright.nets.outlines import OUTLINES, outlines
 from maskwright.nets.pixels import SHARPEST, WIDEST, Chain, Levels
 
 
@@ -57,6 +58,18 @@ def test_what_is_not_known_counts_for_nothing() -> None:
     b[same] = a[same]
     torch.testing.assert_close(made.nll({"pixels": a, "known": known}), made.nll({"pixels": b, "known": known}))
     assert (made.nll({"pixels": a, "known": known & False}) == 0).all()
+
+
+def test_learning_also_asks_for_outlines_and_nats_do_not() -> None:
+    plain, rng = levels(48, 256, channels=3, positions=2), np.random.default_rng(0)
+    values = {"pixels": rng.integers(0, 256, (2, 48)).astype(np.int32), "known": np.array([[True] * 16, [False] * 16])}
+    truth = outlines(torch.from_numpy(values["pixels"]) / 127.5 - 1, torch.from_numpy(values["known"]))
+    for said, dearer in ((truth, False), (torch.zeros(2, OUTLINES), True)):
+        made = Levels(plain.mean, plain.log_scale, plain.log_alone, plain.chain, 256, 3, outlines=said)
+        torch.testing.assert_close(made.nll(values), plain.nll(values))
+        more = made.loss(values) - plain.loss(values)
+        assert (float(more[0]) > 1) == dearer
+        assert float(more[1]) == 0  # nothing of it is known
 
 
 def test_gradients_match_finite_differences() -> None:

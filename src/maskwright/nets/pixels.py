@@ -22,10 +22,14 @@ from torch.nn import functional as F
 from maskwright.errors import QueryError
 from maskwright.nets import logistic
 from maskwright.nets.encoder import Linear, NetConfig, Norm
+from maskwright.nets.outlines import OUTLINES, outlines
 from maskwright.tokens import Array, Chance, Scene
 
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
+DRAWN = 30.0
+"""nats a value that a miss in a patch's outlines weighs, by the square of its length: about as much pull as the pixels have
+once a net is trained"""
 
 
 class PixelInput(nn.Module):
@@ -58,7 +62,8 @@ class Chain:
 
 
 class PixelHead(nn.Module):
-    """A mean and two scales for every value of a patch (given the values before it, and by itself), and their chain."""
+    """A mean and two scales for every value of a patch (given the values before it, and by itself), and their chain; and
+    its outlines, which nothing but learning asks for."""
 
     def __init__(self, values: int, channels: int, levels: int, config: NetConfig) -> None:
         super().__init__()
@@ -66,6 +71,7 @@ class PixelHead(nn.Module):
         self.dense = Linear(config.width, config.width, bias=True)
         self.norm = Norm(config)
         self.out = Linear(config.width, 3 * values, bias=True)
+        self.outlines = Linear(config.width, OUTLINES, bias=True)
         self.following = nn.Parameter(torch.zeros(values, values))
         self.swaying = nn.Parameter(torch.zeros(values, values))
         nn.init.eye_(self.dense.weight)
@@ -82,7 +88,7 @@ class PixelHead(nn.Module):
         mean, given, alone = (F.linear(features, weight, bias) for weight, bias in parts)
         scales = given.clamp(sharpest(self.levels), WIDEST), alone.clamp(sharpest(self.levels), WIDEST)
         chain = Chain(self.following.tril(-1), self.swaying.tril(-1))
-        return Levels(mean, *scales, chain, self.levels, self.channels)
+        return Levels(mean, *scales, chain, self.levels, self.channels, outlines=self.outlines(features))
 
 
 def sharpest(levels: int) -> float:
@@ -97,14 +103,14 @@ def placed(level: Tensor, levels: int) -> Tensor:
 class Levels:
     """M distributions over patches of D values. Values are {"pixels": (M, D) levels, "known": (M, D / channels) bool}, or
     the first alone; what is not known counts for nothing, and what follows it takes its mean for it. `told` (M, D): values
-    that are certain, those of `mean`."""
+    that are certain, those of `mean`. `outlines` (M, OUTLINES): what `loss` holds beside the truth's, if there is any."""
 
     def __init__(
         self, mean: Tensor, log_scale: Tensor, log_alone: Tensor, chain: Chain, levels: int, channels: int,
-        told: Tensor | None = None,
+        told: Tensor | None = None, outlines: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.mean, self.log_scale, self.log_alone, self.chain = mean, log_scale, log_alone, chain
-        self.levels, self.channels, self.told = levels, channels, told
+        self.levels, self.channels, self.told, self.outlines = levels, channels, told, outlines
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -114,9 +120,14 @@ class Levels:
 
     def loss(self, values: dict[str, Any]) -> Tensor:
         """(M,) nats, and those of every value by itself: what a patch says of its own later values would else hide what the
-        net knows of it, its means above all."""
+        net knows of it, its means above all. And how far its outlines are from what was expected: nats are small things,
+        grain and shade, most of them, and a net that learns them alone hardly knows what a picture shows."""
         x, known = self._read(values)
-        return (self._given(x, known) + logistic.nats(x, self.mean, self.log_alone, known, self.levels)).sum(1)
+        nats = (self._given(x, known) + logistic.nats(x, self.mean, self.log_alone, known, self.levels)).sum(1)
+        if self.outlines is None:
+            return nats
+        apart = self.outlines - outlines(x, known[:, :: self.channels])
+        return nats + DRAWN * apart.square().sum(1) * known.sum(1)
 
     def nats(self, values: dict[str, Any]) -> Tensor:
         """(M, D) of every value, given those before it in its patch."""
