@@ -51,7 +51,9 @@ def test_light_changes_nothing_and_lengths_are_one_at_most(seed: int, side: int,
     assert (found.norm(dim=1) <= 1).all()
     torch.testing.assert_close(outlines(values + lighter, known), found, atol=1e-4, rtol=1e-3)
     stronger = outlines(values * 2, known)
-    torch.testing.assert_close(stronger / stronger.norm().clamp(min=1e-6), found / found.norm().clamp(min=1e-6), atol=0.1, rtol=0)
+    torch.testing.assert_close(
+        stronger / stronger.norm().clamp(min=1e-6), found / found.norm().clamp(min=1e-6), atol=0.1, rtol=0
+    )
 
 
 @given(st.integers(0, 20))

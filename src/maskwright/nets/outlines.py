@@ -30,7 +30,9 @@ def outlines(values: Tensor, known: Tensor) -> Tensor:
     channels = values.view(count, pixels, -1).unbind(2)
     grey = torch.stack(channels).mean(0).view(count, 1, side, side)
     x, sure = (F.pad(part, (1, 1, 1, 1), mode="replicate")[:, 0] for part in (grey, known.view(grey.shape).float()))
-    upper, lower, left, right, own = ((..., *at) for at in ((FIRST, MID), (LAST, MID), (MID, FIRST), (MID, LAST), (MID, MID)))
+    upper, lower, left, right, own = (
+        (..., *at) for at in ((FIRST, MID), (LAST, MID), (MID, FIRST), (MID, LAST), (MID, MID))
+    )
     down, across = x[lower] - x[upper], x[right] - x[left]
     change = (torch.hypot(down, across) / 2 * sure[own] * sure[upper] * sure[lower] * sure[left] * sure[right]).flatten(1)
     turn = (torch.atan2(down, across) / math.pi % 1.0 * BINS).flatten(1)

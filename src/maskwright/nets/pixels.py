@@ -27,9 +27,9 @@ from maskwright.tokens import Array, Chance, Scene
 
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
-DRAWN = 30.0
-"""nats a value that a miss in a patch's outlines weighs, by the square of its length: about as much pull as the pixels have
-once a net is trained"""
+OUTLINE_WEIGHT = 30.0
+"""nats a value for a miss in a patch's outlines of length 1, by its square: a trained net's states feel as much of it as of
+its pixels; at 100 vectors are worth the same"""
 
 
 class PixelInput(nn.Module):
@@ -127,7 +127,7 @@ class Levels:
         if self.outlines is None:
             return nats
         apart = self.outlines - outlines(x, known[:, :: self.channels])
-        return nats + DRAWN * apart.square().sum(1) * known.sum(1)
+        return nats + OUTLINE_WEIGHT * apart.square().sum(1) * known.sum(1)
 
     def nats(self, values: dict[str, Any]) -> Tensor:
         """(M, D) of every value, given those before it in its patch."""
