@@ -28,6 +28,7 @@ from torch.nn import functional as F
 import maskwright as mw
 from corpora import report
 from maskwright import folder
+from maskwright.files import write_whole
 from maskwright.infer.pooling import cells
 from maskwright.modalities.base import Modality
 from maskwright.nets import machine
@@ -173,7 +174,7 @@ def one(options: Any, rows: dict[str, list[Any]], split: int) -> dict[str, dict[
                 net, minutes = (model.net, FINE_TUNE) if way == "fine_tuned" else (fresh.net, SCRATCH)
                 made = taught(net, model.modality, chosen(arrays, few), labels[few], minutes, RECIPES[name], split)
                 out[name][way] = right(made, chosen(arrays, test), labels[test])
-            kept.write_text(json.dumps(out))
+            write_whole(kept, json.dumps(out).encode())
     return out
 
 

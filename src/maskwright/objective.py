@@ -2,8 +2,9 @@
 
 Devlin et al., 2019, section 3.1, Task #1, with every target replaced by the mask.
 
-In: a net, a batch, a mask. Out: {"loss": a scalar that can be differentiated, in nats, ...whatever is worth logging}. Of a
-batch that is one part of a larger one, the loss is its part of the mean, given the weight of `total` of them all.
+In: a net, a batch, a mask. Out: {"loss": a scalar that can be differentiated: the nats and whatever else the head learns by;
+"nats": they alone; "each": those of every target}. Of a batch that is one part of a larger one, the first two are its part
+of the mean, given the weight of `total` of them all.
 """
 
 from __future__ import annotations
@@ -18,6 +19,6 @@ from maskwright.tokens import Batch, Mask
 def masked_loss(net: MaskedNet, batch: Batch, mask: Mask, total: float) -> dict[str, Tensor]:
     truth = {name: array[mask.target] for name, array in batch.values.items()}
     predicted = net(batch, mask.hidden, mask.target)
-    loss = predicted.loss(truth)
-    weight = torch.from_numpy(mask.weight).to(loss.device)
-    return {"loss": (loss * weight).sum() / total, "each": loss.detach()}
+    nats, beside = predicted.loss(truth)
+    weight, each = torch.from_numpy(mask.weight).to(nats.device), nats.detach()
+    return {"loss": ((nats + beside) * weight).sum() / total, "nats": (each * weight).sum() / total, "each": each}

@@ -135,8 +135,9 @@ class Distribution(Protocol):
     def nll(self, values: dict[str, Any]) -> Any:
         """(M,) nats ≥ 0 of what is given."""
 
-    def loss(self, values: dict[str, Any]) -> Any:
-        """(M,) what training minimises: the nats, and whatever else helps to learn them."""
+    def loss(self, values: dict[str, Any]) -> tuple[Any, Any]:
+        """What training minimises, the sum of two (M,): the nats (or what a head of another library learns in their place),
+        by which a run is watched; and whatever else helps to learn them, or makes states worth more."""
 
     def mode(self) -> dict[str, Any]:
         """The likeliest value at each position, (M,) an array."""

@@ -65,9 +65,10 @@ def test_learning_also_asks_for_outlines_and_nats_do_not() -> None:
     values = {"pixels": rng.integers(0, 256, (2, 48)).astype(np.int32), "known": np.array([[True] * 16, [False] * 16])}
     truth = outlines(torch.from_numpy(values["pixels"]) / 127.5 - 1, torch.from_numpy(values["known"]))
     for said, dearer in ((truth, False), (torch.zeros(2, OUTLINES), True)):
-        made = Levels(plain.mean, plain.log_scale, plain.log_alone, plain.chain, 256, 3, outlines=said)
-        torch.testing.assert_close(made.nll(values), plain.nll(values))
-        more = made.loss(values) - plain.loss(values)
+        made = Levels(plain.mean, plain.log_scale, plain.log_alone, plain.chain, 256, 3, expected=said)
+        nats, beside = made.loss(values)
+        torch.testing.assert_close(made.nll(values), nats)
+        more = beside - plain.loss(values)[1]
         assert (float(more[0]) > 1) == dearer
         assert float(more[1]) == 0  # nothing of it is known
 
@@ -79,7 +80,7 @@ def test_gradients_match_finite_differences() -> None:
 
     def nats(mean: torch.Tensor, scale: torch.Tensor, following: torch.Tensor, swaying: torch.Tensor) -> torch.Tensor:
         made = Levels(mean, scale, scale, Chain(following.tril(-1), swaying.tril(-1)), 8, 1)
-        return made.loss({"pixels": pixels, "known": torch.ones(3, 4, dtype=torch.bool)})
+        return sum(made.loss({"pixels": pixels, "known": torch.ones(3, 4, dtype=torch.bool)}))
 
     assert torch.autograd.gradcheck(nats, (mean, scale, following, swaying), atol=1e-3, rtol=1e-2, eps=1e-4)
 

@@ -21,6 +21,7 @@ from maskwright.masking import MaskConfig
 from maskwright.modalities.image_config import ImageConfig
 from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
+from maskwright.nets.family import of_shape
 from maskwright.nets.pixels import PixelHead, PixelInput
 from maskwright.nets.vit import Colours, SquaredHead, VitInput
 from maskwright.nets.vits import VIT, VITS, to_config, vit_mae
@@ -151,7 +152,7 @@ class VitMae(PictureNet):
         along = self.config.square // self.config.patch
         wanted = vit_mae(config.width, config.layers, config.heads, 4 * config.width, along)
         made = replace(config, **wanted | dict(given))
-        self.files(made)  # raises where no other library could open it
+        of_shape(made, VITS)  # raises where no other library could open it
         return made
 
     def input(self, config: NetConfig) -> nn.Module:

@@ -327,7 +327,7 @@ class Text:
     # The net
 
     def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig:
-        of_shape(config, BERTS)  # whose description the folder will need
+        of_shape(config, BERTS)  # raises where no other tool could open the folder
         return config
 
     def input(self, config: NetConfig) -> TokenInput:

@@ -35,9 +35,12 @@ def from_config(theirs: Json, known: Sequence[Family]) -> NetConfig:
     if family is None and kind != OWN:
         raise ModelError(f"model_type {kind!r} is none of {', '.join(f.name for f in known)}")
     try:
-        return NetConfig(**(family.shape(theirs) if family else theirs["net"]))
+        made = NetConfig(**(family.shape(theirs) if family else theirs["net"]))
     except (KeyError, TypeError) as error:
         raise ModelError(f"its config.json says nothing of {error}") from None
+    if family:
+        of_shape(made, known)  # what is trained from it is written for others again
+    return made
 
 
 # Parameters

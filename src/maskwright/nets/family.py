@@ -42,7 +42,10 @@ def of_shape(config: NetConfig, known: Iterable[Family]) -> Family:
     """The family whose config can say this shape."""
     family = next((family for family in known if family.fits(config)), None)
     if family is None:
-        raise ModelError("no family has this shape: leave net.norm, mlp, bias, positions, kinds and decoder_layers alone")
+        raise ModelError(
+            "no family has this shape: leave alone what is set of net.norm, mlp, bias, positions, kinds, first_norm, grid,"
+            " global_every, decoder_layers"
+        )
     return family
 
 

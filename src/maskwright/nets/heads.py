@@ -95,8 +95,9 @@ class Categorical:
             return choice_nll(self.features, self.weight, self.bias, target)
         return -self.log_probs().gather(1, target[:, None])[:, 0]
 
-    def loss(self, values: dict[str, Any]) -> Tensor:
-        return self.nll(values)
+    def loss(self, values: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        nats = self.nll(values)
+        return nats, torch.zeros_like(nats)
 
     def mode(self) -> dict[str, Tensor]:
         return {"id": self.log_probs().argmax(-1)}

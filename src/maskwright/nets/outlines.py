@@ -1,8 +1,9 @@
 """Outlines of patches: histograms of oriented gradients (Dalal and Triggs, 2005), to be learned beside their pixels.
 
 In: patches (M, D) of D values from -1 to 1, row by row, channels last, and which pixels are known. Out: (M, OUTLINES), of
-unit length, the same for a patch that is lighter or has more contrast. Nets that were asked for them of hidden patches tell
-what pictures show apart with fewer labels (Wei et al., 2022, "Masked feature prediction", section 3.2). Knows no net.
+length 1 but where a patch is nearly flat, whether it is light or dark, and has much contrast or some. Nets that were asked
+for them of hidden patches tell with fewer labels what pictures show (Wei et al., 2022, "Masked feature prediction", section
+3.2). Knows no net.
 """
 
 from __future__ import annotations
@@ -17,23 +18,25 @@ CELLS, BINS = 2, 9
 """along each side of a patch; of half a turn: an edge from dark to light counts as one from light to dark"""
 OUTLINES = CELLS**2 * BINS
 FAINT = 0.04
-"""a change from pixel to pixel that may be noise (5 of 256 levels): flat patches have no outlines"""
+"""the change from pixel to pixel (5 of 256 levels) at which outlines have half of their length: less may be noise"""
 FIRST, MID, LAST = slice(None, -2), slice(1, -1), slice(2, None)
 """of a row with a pixel more at either end"""
 
 
 @torch.no_grad()
 def outlines(values: Tensor, known: Tensor) -> Tensor:
-    """`known`: (M, D / C) bool. A pixel's change counts where its neighbours are known too, or lie outside of the patch."""
+    """Those of the mean over channels. `known`: (M, D / C) bool; a pixel's change counts where its neighbours are known too,
+    or lie outside of the patch."""
     count, pixels = known.shape
     side = math.isqrt(pixels)
-    channels = values.view(count, pixels, -1).unbind(2)
-    grey = torch.stack(channels).mean(0).view(count, 1, side, side)
+    grey = values.view(count, pixels, values.shape[1] // pixels).mean(2).view(count, 1, side, side)
     x, sure = (F.pad(part, (1, 1, 1, 1), mode="replicate")[:, 0] for part in (grey, known.view(grey.shape).float()))
     upper, lower, left, right, own = (
         (..., *at) for at in ((FIRST, MID), (LAST, MID), (MID, FIRST), (MID, LAST), (MID, MID))
     )
     down, across = x[lower] - x[upper], x[right] - x[left]
+    down[:, [0, -1]] *= 2  # at a side the step is half as long
+    across[:, :, [0, -1]] *= 2
     change = (torch.hypot(down, across) / 2 * sure[own] * sure[upper] * sure[lower] * sure[left] * sure[right]).flatten(1)
     turn = (torch.atan2(down, across) / math.pi % 1.0 * BINS).flatten(1)
     before = turn.floor().clamp(max=BINS - 1)
@@ -42,7 +45,7 @@ def outlines(values: Tensor, known: Tensor) -> Tensor:
     index = (along[:, None] * CELLS + along).flatten() * (BINS + 1) + before.long()
     bins = change.new_zeros(count, CELLS**2 * (BINS + 1))
     bins.scatter_add_(1, index, change * (1 - share)).scatter_add_(1, index + 1, change * share)
-    cells = bins.view(count, CELLS**2, BINS + 1) * (CELLS**2 / pixels)
+    cells = bins.view(count, CELLS**2, BINS + 1) * (CELLS**2 / known.sum(1).clamp(min=1))[:, None, None]
     cells[..., 0] += cells[..., BINS]
     out = cells[..., :BINS].flatten(1)
     return out / (out.norm(dim=1, keepdim=True) + FAINT)

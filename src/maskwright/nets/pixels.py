@@ -28,8 +28,7 @@ from maskwright.tokens import Array, Chance, Scene
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
 OUTLINE_WEIGHT = 30.0
-"""nats a value for a miss in a patch's outlines of length 1, by its square: a trained net's states feel as much of it as of
-its pixels; at 100 vectors are worth the same"""
+"""nats a value, times the squared distance of the outlines that a patch was expected to have from its own"""
 
 
 class PixelInput(nn.Module):
@@ -89,7 +88,7 @@ class PixelHead(nn.Module):
         mean, given, alone = (F.linear(features, weight, bias) for weight, bias in parts)
         scales = given.clamp(sharpest(self.levels), WIDEST), alone.clamp(sharpest(self.levels), WIDEST)
         chain = Chain(self.following.tril(-1), self.swaying.tril(-1))
-        return Levels(mean, *scales, chain, self.levels, self.channels, outlines=self.outlines(features))
+        return Levels(mean, *scales, chain, self.levels, self.channels, expected=self.outlines(features))
 
 
 def sharpest(levels: int) -> float:
@@ -104,14 +103,14 @@ def placed(level: Tensor, levels: int) -> Tensor:
 class Levels:
     """M distributions over patches of D values. Values are {"pixels": (M, D) levels, "known": (M, D / channels) bool}, or
     the first alone; what is not known counts for nothing, and what follows it takes its mean for it. `told` (M, D): values
-    that are certain, those of `mean`. `outlines` (M, OUTLINES): what `loss` holds beside the truth's, if there is any."""
+    that are certain, those of `mean`. `expected` (M, OUTLINES): the patch's outlines, where the head has just told them."""
 
     def __init__(
         self, mean: Tensor, log_scale: Tensor, log_alone: Tensor, chain: Chain, levels: int, channels: int,
-        told: Tensor | None = None, outlines: Tensor | None = None,
+        told: Tensor | None = None, expected: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.mean, self.log_scale, self.log_alone, self.chain = mean, log_scale, log_alone, chain
-        self.levels, self.channels, self.told, self.outlines = levels, channels, told, outlines
+        self.levels, self.channels, self.told, self.expected = levels, channels, told, expected
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -119,16 +118,17 @@ class Levels:
     def nll(self, values: dict[str, Any]) -> Tensor:
         return self.nats(values).sum(1)
 
-    def loss(self, values: dict[str, Any]) -> Tensor:
-        """(M,) nats, and those of every value by itself: what a patch says of its own later values would else hide what the
-        net knows of it, its means above all. And how far its outlines are from what was expected: nats are small things,
-        grain and shade, most of them, and a net that learns them alone hardly knows what a picture shows."""
+    def loss(self, values: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Nats; beside them those of every value by itself, since what a patch says of its own later values would hide what
+        the net knows of it, its means above all; and how far its outlines are from what was expected, since nats are grain
+        and shade, most of them, and a net that learned them alone would hardly know what a picture shows."""
         x, known = self._read(values)
-        nats = (self._given(x, known) + logistic.nats(x, self.mean, self.log_alone, known, self.levels)).sum(1)
-        if self.outlines is None:
-            return nats
-        apart = self.outlines - outlines(x, known[:, :: self.channels])
-        return nats + OUTLINE_WEIGHT * apart.square().sum(1) * known.sum(1)
+        nats = self._given(x, known).sum(1)
+        beside = logistic.nats(x, self.mean, self.log_alone, known, self.levels).sum(1)
+        if self.expected is not None:
+            missed = (self.expected - outlines(x, known[:, :: self.channels])).square().sum(1)
+            beside = beside + OUTLINE_WEIGHT * missed * known.sum(1)
+        return nats, beside
 
     def nats(self, values: dict[str, Any]) -> Tensor:
         """(M, D) of every value, given those before it in its patch."""

@@ -145,7 +145,7 @@ class Loop:
         out = self.objective(batch, mask, self.processes.total(float(mask.weight.sum())))
         out["loss"].backward()
         norm = self.optimiser.clip(self.config.clip)
-        loss = self.processes.total(float(out["loss"].detach())) / self.processes.count
+        loss = self.processes.total(float(out["nats"]))
         if not (math.isfinite(loss) and math.isfinite(norm)) or self._diverges(loss):
             self._blame(step, loss, out["each"].float().cpu().numpy(), batch, mask, pieces.record)
         self.optimiser.step(rate(self.config, step))
