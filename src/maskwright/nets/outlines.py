@@ -2,8 +2,8 @@
 
 In: patches (M, D) of D values from -1 to 1, row by row, channels last, and which pixels are known. Out: (M, OUTLINES), of
 length 1 but where a patch is nearly flat, whether it is light or dark, and has much contrast or some. Nets that were asked
-for them of hidden patches tell with fewer labels what pictures show (Wei et al., 2022, "Masked feature prediction", section
-3.2). Knows no net.
+for them of hidden patches tell shapes apart with fewer labels (Wei et al., 2022, "Masked feature prediction", section 3.2).
+Knows no net.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CELLS, BINS = 2, 9
 """along each side of a patch; of half a turn: an edge from dark to light counts as one from light to dark"""
 OUTLINES = CELLS**2 * BINS
 FAINT = 0.04
-"""the change from pixel to pixel (5 of 256 levels) at which outlines have half of their length: less may be noise"""
+"""what lengths are halved at: a slope of 2.5 in 256 levels a pixel. Less may be noise"""
 FIRST, MID, LAST = slice(None, -2), slice(1, -1), slice(2, None)
 """of a row with a pixel more at either end"""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from maskwright.errors import ModelError
 from maskwright.nets.encoder import NetConfig
-from maskwright.nets.family import Family, Json, demand
+from maskwright.nets.family import Family, Json, demand, of_shape
 
 DECODER_LAYERS = 4
 TASK = "image-feature-extraction"
@@ -25,9 +25,9 @@ def vit_mae(width: int, layers: int, heads: int, ff: int, grid: int, eps: float 
 
 def to_config(config: NetConfig, patch: int, channels: int, norm_pix: bool) -> Json:
     """config.json of a ViT-MAE."""
+    of_shape(config, VITS)
     decoder = config.decoder
-    if not _fits(config) or decoder is None:
-        raise ModelError("no ViT-MAE has this shape: leave net.norm, mlp, bias, grid and global_every alone")
+    assert decoder is not None  # a shape that fits has one
     return {
         "model_type": "vit_mae",
         "architectures": ["ViTMAEForPreTraining"],
