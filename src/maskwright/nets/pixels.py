@@ -75,7 +75,6 @@ class PixelHead(nn.Module):
         self.swaying = nn.Parameter(torch.zeros(values, values))
         nn.init.eye_(self.dense.weight)
         nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.outlines.weight)
 
     def begin(self, mean: Tensor, log_scale: Tensor) -> None:
         """Every value at its channel's mean, as wide as its channel spreads."""
