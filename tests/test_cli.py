@@ -124,7 +124,7 @@ def test_standard_input_and_a_reader_that_goes_away(folder: Path, table: Path, r
         (["train", "DATA", "--out", "shape", "--set", "net.norm=post"], "no family has this shape"),
         (["plan", "DATA", "--budget", "soon"], "--budget soon"),
         (["inspect", "nowhere"], "nowhere: no such file or folder"),
-        (["demo", "--modality", "music"], "the demo knows text and image"),
+        (["demo", "--modality", "music"], "--modality music: there are demos of image, text"),
     ],
 )
 def test_what_was_typed_wrongly_is_one_line(folder: Path, corpus: Path, run: Run, arguments: list[str], words: str) -> None:

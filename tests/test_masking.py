@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,6 +49,16 @@ def test_targets_are_hidden_present_and_maskable(sizes: list[int], config: MaskC
     assert set(np.flatnonzero(mask.hidden & made.present)) == set(mask.target)
     free = np.unique(made.record[made.present & made.maskable])
     assert set(np.unique(made.record[mask.target])) == set(free)
+
+
+@given(lengths, configs)
+@settings(deadline=None)
+def test_of_records_of_which_nothing_is_there_nothing_is_a_target(sizes: list[int], config: MaskConfig) -> None:
+    whole = batch(sizes)
+    gone = replace(whole, present=np.zeros_like(whole.present))
+    for mask in (draw(gone, config, seed=1, step=2, decay=0.5), at_random(gone, 0.15, 1)):
+        assert mask.hidden.all()
+        assert not len(mask.target)
 
 
 @given(lengths, configs)

@@ -185,13 +185,16 @@ def test_what_makes_no_sense_is_said(
     done = run("train", tmp_path / "empty", "--modality", "image", "--out", tmp_path / "m")
     assert done.returncode == 2
     assert "no pictures there that can be read" in done.stderr
+    whole = photos / "0" / "0.png"
+    done = run("fill", trained, whole, "--out", tmp_path / "x.png")
+    assert done.stderr.splitlines()[-1].startswith(f"maskwright: nothing was left to answer: {whole}: nothing to fill")
     assert not (tmp_path / "m").exists()
 
 
 def test_a_picture_of_other_channels_is_named_or_skipped(photos: Path, tmp_path: Path) -> None:
     rows = [{"image": path.read_bytes()} for path in sorted((photos / "0").iterdir())]
     odd = Image.fromarray(np.zeros((16, 16), dtype=np.uint8)).convert("L")  # grey is brought to the model's three
-    rows.append({"image": pictures.encoded(pictures.of_image(odd, "odd"))})
+    rows.append({"image": pictures.encoded(pictures.of_image(odd, "odd", print))})
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "photos.parquet")
     tiny = (*TINY, "image.channels=4")
     with pytest.raises(DataError, match=r"photos.parquet:row 1: 3 channels, where the model has 4"):
@@ -411,6 +414,28 @@ def test_photographs_are_read_smaller_and_answered_in_their_own_size(tmp_path: P
     filled = model.fill(photo, mask=hole).picture.pixels
     assert np.array_equal(filled[~hole], photo[~hole])
     assert not np.array_equal(filled[hole], photo[hole])
+    dust = np.random.default_rng(0).random((200, 300)) < 0.2  # no patch is without, nor many a pixel that is read
+    mended = model.fill(photo, mask=dust).picture.pixels
+    assert np.array_equal(mended[~dust], photo[~dust])
+    wrong = np.abs(mended.astype(float) - photo)[dust].mean()
+    assert wrong < 0.3 * np.abs(photo[~dust].mean(0) - photo.astype(float))[dust].mean()
+
+
+def test_pictures_that_are_transparent_almost_everywhere_are_trained_on(tmp_path: Path) -> None:
+    folder = tmp_path / "cutouts"
+    folder.mkdir()
+    for seed in range(60):
+        picture, (rows, columns) = np.zeros((160, 160, 4), dtype=np.uint8), wave(seed).shape[:2]
+        picture[20 : 20 + rows, 20 : 20 + columns] = np.dstack([wave(seed), np.full((rows, columns), 255)])
+        Image.fromarray(picture).save(folder / f"{seed}.png")
+    few = [*TINY, "net.length=8", "train.batch_tokens=32"]  # most batches show nothing at all
+    model = mw.train(folder, out=tmp_path / "m", steps=60, settings=few)
+    assert np.isfinite(model.about["held_out"]["nats"])
+    for path in folder.iterdir():
+        Image.fromarray(np.zeros((160, 160, 4), dtype=np.uint8) + np.uint8([int(path.stem), 0, 0, 0])).save(path)
+    for verb in (lambda: mw.plan(folder, budget="10s"), lambda: mw.train(folder, out=tmp_path / "n", steps=2)):
+        with pytest.raises(DataError, match="all of these pictures are transparent everywhere"):
+            verb()
 
 
 def test_going_on_from_pictures_keeps_what_was_learned(photos: Path, trained: Path, model: mw.Model, tmp_path: Path) -> None:

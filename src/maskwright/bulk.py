@@ -83,7 +83,8 @@ def bulk(
                 lines = [json.dumps(_rounded(named), ensure_ascii=False)] if as_json else shown(record, row, alone)
                 print("\n".join(lines), flush=True)
         if not count:
-            raise DataError(f"nothing was left to answer: {counted(skipped.count)} skipped")
+            why = skipped.first if skipped.count == 1 else f"{counted(skipped.count)} skipped"
+            raise DataError(f"nothing was left to answer: {why}")
     for path in filter(None, (out, look.path if look else None)):
         say(f"{path}: {counted(count)}")
     if noted.count > NAMED:

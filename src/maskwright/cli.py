@@ -295,7 +295,7 @@ def list_(what: Annotated[str, typer.Argument(metavar="modalities|families|keys"
 def demo(modality: Annotated[str, typer.Option(help="the kind of data")] = "text") -> None:
     """Train for a minute on the docstrings of the installed Python packages (or on two photographs), and show what came of
     it."""
-    from maskwright.demo import demo as run
+    from maskwright.demos import demo as run
 
     with Progress() as watch:
         shown = run(modality, watch)
@@ -328,6 +328,11 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         say("maskwright: interrupted")
         code = 130
+    except MemoryError:
+        if debug:
+            traceback.print_exc()
+        say("maskwright: out of memory; give less at once, or close other programs")
+        code = 2
     except (MaskwrightError, OSError) as error:
         if debug:
             traceback.print_exc()

@@ -12,7 +12,7 @@ NAMED, REMEMBERED = 5, 1_000_000
 
 class Heard:
     def __init__(self, say: Callable[[str], None]) -> None:
-        self.say, self.count = say, 0
+        self.say, self.count, self.first = say, 0, ""
         self.seen: set[int] = set()
 
     def __call__(self, message: str) -> None:
@@ -20,6 +20,6 @@ class Heard:
             return
         if len(self.seen) < REMEMBERED:
             self.seen.add(hash(message))
-        self.count += 1
+        self.count, self.first = self.count + 1, self.first or message
         if self.count <= NAMED:
             self.say(message)

@@ -88,7 +88,8 @@ def at_random(batch: Batch, rate: float, seed: int) -> Mask:
 def lowest(batch: Batch, priority: Array, rate: Array, chance: Array) -> Mask:
     """Hides, of each record's n tokens that may be, those of lowest priority: rate * n, rounded by `chance`, one at least.
 
-    Tokens of equal priority go together: they are hidden when the middle of their ranks falls below the count.
+    Tokens of equal priority go together: they are hidden when the middle of their ranks falls below the count. A record
+    of which nothing is there has no target.
     """
     free = np.flatnonzero(batch.maskable & batch.present)
     record = batch.record[free]
@@ -98,7 +99,8 @@ def lowest(batch: Batch, priority: Array, rate: Array, chance: Array) -> Mask:
     first = np.concatenate([[0], np.cumsum(n)])[record[order]]
     rank = np.arange(len(free)) - first
     value = priority[free][order]
-    fresh = np.concatenate([[True], (value[1:] != value[:-1]) | (record[order][1:] != record[order][:-1])])
+    others = (value[1:] != value[:-1]) | (record[order][1:] != record[order][:-1])
+    fresh = np.concatenate([np.ones(min(len(free), 1), dtype=bool), others])
     group = np.cumsum(fresh) - 1
     starts = np.flatnonzero(fresh)
     sizes = np.diff(np.append(starts, len(free)))

@@ -4,7 +4,7 @@ Devlin et al., 2019, section 3.1, Task #1, with every target replaced by the mas
 
 In: a net, a batch, a mask. Out: {"loss": a scalar that can be differentiated: the nats and whatever else the head learns by;
 "nats": they alone; "each": those of every target}. Of a batch that is one part of a larger one, the first two are its part
-of the mean, given the weight of `total` of them all.
+of the mean, given the weight of `total` of them all; where nothing at all was hidden they are 0.
 """
 
 from __future__ import annotations
@@ -21,4 +21,5 @@ def masked_loss(net: MaskedNet, batch: Batch, mask: Mask, total: float) -> dict[
     predicted = net(batch, mask.hidden, mask.target)
     nats, beside = predicted.loss(truth)
     weight, each = torch.from_numpy(mask.weight).to(nats.device), nats.detach()
-    return {"loss": ((nats + beside) * weight).sum() / total, "nats": (each * weight).sum() / total, "each": each}
+    share = weight / (total or 1.0)
+    return {"loss": ((nats + beside) * share).sum(), "nats": (each * share).sum(), "each": each}

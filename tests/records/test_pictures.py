@@ -38,6 +38,12 @@ def encoded(image: Any, kind: str = "PNG", **options: Any) -> bytes:
     return out.getvalue()
 
 
+def array_header(shape: str) -> bytes:
+    """An .npy of nothing but its header."""
+    said = "{'descr': '|u1', 'fortran_order': False, 'shape': " + shape
+    return b"\x93NUMPY\1\0" + struct.pack("<H", 118) + said.ljust(117).encode() + b"\n"
+
+
 def bomb() -> bytes:
     """A PNG whose header claims what no memory holds."""
     chunk = lambda name, data: struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))  # noqa: E731
@@ -129,12 +135,60 @@ def test_an_animation_is_its_first_frame_and_says_so() -> None:
     assert said == ["walk.gif: has 3 frames or pages; the first is read"]
 
 
+def tiff(channels: int, extra: int | None) -> bytes:
+    """2 x 2 pixels of so many channels of 8 bits; of those beyond three, what they are, where it is said."""
+    pixels = np.arange(4 * channels, dtype=np.uint8).tobytes()
+    tags = [(256, 4, 2), (257, 4, 2), (259, 3, 1), (262, 3, 2), (277, 3, channels), (278, 4, 2), (279, 4, len(pixels))]
+    beyond = channels - 3
+    longer = {258: [8] * channels} | ({} if extra is None or not beyond else {338: [extra] * beyond})
+    data, at = b"", 8 + 2 + 12 * (len(tags) + len(longer) + 1) + 4
+    for number, values in longer.items():
+        packed = struct.pack(f"<{len(values)}H", *values)
+        tags.append((number, len(values), at + len(data) if len(packed) > 4 else int.from_bytes(packed, "little")))
+        data += packed if len(packed) > 4 else b""
+    tags.append((273, 4, at + len(data)))
+    entries = b"".join(
+        struct.pack("<HHII", number, 3 if number in longer else kind, len(longer.get(number, [0])), value)
+        for number, kind, value in sorted(tags)
+    )
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data + pixels
+
+
+@pytest.mark.parametrize(
+    ("channels", "extra", "words"),
+    [
+        (4, 0, "a TIFF of 4 channels, of which three can be told"),
+        (4, None, "a TIFF of 4 channels"),
+        (5, 0, "a TIFF of 5 channels"),
+        (9, 0, "a TIFF of a kind that can't be read here; save it as .npy"),
+        (3, None, ""),
+        (4, 2, ""),
+    ],
+)
+def test_no_channel_of_a_tiff_is_lost_or_taken_for_transparency(channels: int, extra: int | None, words: str) -> None:
+    with pytest.raises(DataError, match=words) if words else contextlib.nullcontext():
+        assert pictures.decoded(tiff(channels, extra), "field.tif", silent).pixels[0, 0].tolist()[:1] == [0]
+
+
+def test_where_its_camera_was_held_is_unreadable_a_picture_is_taken_as_it_lies() -> None:
+    said: list[str] = []
+    data = encoded(Image.fromarray(COLOURS), "PNG", exif=b"no such header")
+    assert np.array_equal(pictures.decoded(data, "a.png", said.append).pixels, COLOURS)
+    assert said == ["a.png: how its camera was held can't be read (EXIF); taken as it lies"]
+
+
 whole = encoded(Image.fromarray(np.tile(COLOURS, (8, 8, 1))))
 BROKEN = {
     "truncated": (whole[: len(whole) // 2], "a damaged picture"),
     "empty": (b"", "an empty file, 0 bytes"),
     "text": (b"this is not a picture", "not a picture"),
     "bomb": (bomb(), "claims 100000x100000 pixels|claims more pixels"),
+    "array bomb": (
+        array_header("(9999999, 9999999)}"),
+        "a damaged array: claims 99,999,980,000,001 bytes, the file has 128",
+    ),
+    "array header": (array_header("("), "a damaged array"),
+    "program": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", "not a picture"),
     "floats": (encoded(Image.fromarray(np.zeros((4, 4), dtype=np.float32)), "TIFF"), "floating-point"),
     "wide": (encoded(Image.fromarray(np.full((4, 4), 70_000, dtype=np.int32)), "TIFF"), "32 bits"),
 }
@@ -187,6 +241,32 @@ def test_folders_and_tables_hold_the_same_pictures(tmp_path: Path) -> None:
         found.append({record.id for record in read(Source(paths=(str(tmp_path / where),), form=form))})
     assert found[0] == found[1] == found[2]
     assert len(found[0]) == 5
+
+
+def test_a_table_beside_pictures_that_holds_none_is_left_out_with_a_word(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(COLOURS)))
+    for name, rows in (("labels", {"file": "a.png", "label": "red"}), ("named", {"image": "a.png"})):
+        pq.write_table(pa.Table.from_pylist([rows]), tmp_path / f"{name}.parquet")
+    said: list[str] = []
+    source = Source(paths=(str(tmp_path),), form=forms.PICTURES, note=said.append)
+    assert len(list(read(source))) == 1
+    assert [line.split(": ", 1)[1] for line in said] == ["no column holds pictures; left out"] * 2
+    with pytest.raises(DataError, match=r"labels\.parquet: no column holds pictures; name one with --field"):
+        list(read(replace(source, paths=(str(tmp_path / "labels.parquet"),))))
+
+
+@pytest.mark.parametrize("option", ["field", "group"])
+def test_a_folder_without_tables_has_no_columns(option: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(COLOURS)))
+    with pytest.raises(DataError, match=f"--{option} signer names a column, but here is no table; give one"):
+        list(read(Source(paths=(str(tmp_path),), form=forms.PICTURES, **{option: "signer"})))
+
+
+def test_what_was_thrown_away_or_made_by_others_is_not_read(tmp_path: Path) -> None:
+    for folder in (".", ".Trash-1000/files", ".thumbnails", "node_modules"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "a.png").write_bytes(encoded(Image.fromarray(COLOURS)))
+    assert len(list(read(Source(paths=(str(tmp_path),), form=forms.PICTURES)))) == 1
 
 
 def test_pictures_beside_which_lies_more_than_one_file_are_pictures(tmp_path: Path) -> None:

@@ -31,6 +31,15 @@ def test_heat_over_a_large_deep_picture_hides_what_is_not_known() -> None:
     assert set(np.unique(seen[:, 350:1024])) == {255}
 
 
+def test_heat_lies_where_it_was_found_and_its_smallest_places_are_seen() -> None:
+    picture = Picture(np.zeros((2000, 4000, 1), dtype=np.uint8))
+    seen = strips.heat(picture, [(2000, 0, 4000, 1000), (100, 1500, 101, 1501)], [1.0, 2.0]).pixels[:, -1024:].max(axis=2)
+    assert seen.shape == (512, 1024)
+    assert seen[384, 26] == 255
+    assert np.unique(seen[:256, 512:]).size == 1
+    assert seen[:256, 512:].min() > 0 == np.delete(seen[256:], [127, 128, 129], axis=0).max()
+
+
 def test_a_small_strip_is_as_it_was() -> None:
     one = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     seen = strips.side_by_side([Picture(one), Picture(one)]).pixels

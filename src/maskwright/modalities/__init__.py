@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from maskwright.errors import DataError, ModelError, nearest
+from maskwright.errors import DataError, nearest
 from maskwright.modalities.base import Modality
 from maskwright.modalities.image import Image
 from maskwright.modalities.image_config import ImageConfig
 from maskwright.modalities.text import Text, TokenizerConfig
+from maskwright.nets.families import Foreign
 from maskwright.records.read import Source
 
 __all__ = ["ImageConfig", "Modality", "TokenizerConfig", "detect", "modality", "names"]
@@ -34,14 +35,14 @@ def modality(name: str) -> Modality:
 
 def of_checkpoint(folder: Path) -> Modality:
     """The modality that a checkpoint of others belongs to. Raises ModelError."""
-    refused = []
+    foreign = []
     for made in map(modality, _MODALITIES):
         try:
             made.checkpoint(folder)
             return made
-        except ModelError as error:
-            refused.append(error)
-    raise refused[0]
+        except Foreign as error:
+            foreign.append(error)
+    raise Foreign(f"{folder}: ", foreign[0].kind, [family for error in foreign for family in error.known])
 
 
 def detect(source: Source) -> tuple[Modality, str]:

@@ -20,14 +20,14 @@ import torch
 from torch import nn
 
 from maskwright import boxes
-from maskwright.errors import ModelError, QueryError, RecipeError
+from maskwright.errors import DataError, ModelError, QueryError, RecipeError
 from maskwright.masking import MaskConfig, at_random, uniform
 from maskwright.modalities import views
 from maskwright.modalities.base import Asked, Cut, Floor, Pooling
 from maskwright.modalities.blend import blended
 from maskwright.modalities.edges import MOST_PATCHES, Edges
 from maskwright.modalities.image_config import ImageConfig
-from maskwright.modalities.picture_net import PictureNet, left_open, net, of_others
+from maskwright.modalities.picture_net import PREPROCESSOR, PictureNet, left_open, net, of_others
 from maskwright.modalities.terms import WHOLE, Once, Terms
 from maskwright.nets import families
 from maskwright.nets.encoder import NetConfig
@@ -122,11 +122,14 @@ class Image:
 
     def fit(self, sample: Iterable[Record], size: int) -> None:
         shapes: Counter[tuple[int, int]] = Counter()
-        brightest = 0
+        brightest, seen = 0, False
         for picture in (record.value for record in sample):
+            seen = seen or picture.known is None or bool(picture.known.any())
             shapes[picture.pixels.shape[2], 8 * picture.pixels.dtype.itemsize] += 1
             if picture.pixels.dtype == np.uint16:
                 brightest = max(brightest, picture.brightest)
+        if not seen:
+            raise DataError("all of these pictures are transparent everywhere; give some of which something is seen")
         channels, bits = shapes.most_common(1)[0][0]
         self.channels, self.bits = self.config.channels or channels, 8 if self.config.family else self.config.bits or bits
         self.depth = self.config.depth or (max(brightest.bit_length(), 9) if brightest else WHOLE if self.bits == 16 else 0)
@@ -151,8 +154,11 @@ class Image:
                 self.config = ImageConfig(**values)
             else:  # another library's
                 self.config, named = of_others(folder)
-        except (OSError, ValueError, KeyError, TypeError, RecipeError):
-            raise ModelError(f"{folder / FILE}: missing or damaged; take the folder from its origin again") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            where = named if own else folder / PREPROCESSOR
+            raise ModelError(f"{where}: missing or damaged; take the folder from its origin again") from None
+        except RecipeError as error:
+            raise ModelError(f"{named if own else folder}: {error}") from None
         self.channels, self.bits, self.depth = self.config.channels, self.config.bits, self.config.depth
         if wrong := self.config.ill_normed(self.channels):
             raise ModelError(f"{named}: {wrong}")
@@ -219,13 +225,11 @@ class Image:
     # Queries
 
     def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Asked]:
-        if targets is not None:
-            raise QueryError(f"{record.source}: targets are for text; a picture's blanks are filled, or drawn")
-        pixels, known = self.terms.brought(record.value, record.source)
-        if known.all():
+        if record.value.known is None or record.value.known.all():
             raise QueryError(
                 f"{record.source}: nothing to fill: no pixel is more than half transparent, and no mask hides one"
             )
+        pixels, known = self.terms.brought(record.value, record.source)
         cut = self._cut(pixels, np.ones_like(known))  # beyond the picture's edge nothing is known either way
         shown = np.unpackbits(self._cut(pixels, known).columns["known"], axis=1, count=self.config.patch**2).astype(bool)
         tokens = self._tokens(cut)
@@ -266,11 +270,11 @@ class Image:
         return self.terms.reduced(value)
 
     def size(self, record: Record) -> int:
-        """In the model's terms, as far as they are known: what its tokens hold."""
-        pixels = record.value.pixels
+        """Of what is known of it, in the model's terms, as far as those are known: what its tokens hold."""
+        pixels, known = record.value.pixels, record.value.known
         rows, columns = self.terms.shape(*pixels.shape[:2])
         each = self.channels * self.bits // 8 if self.channels else pixels.shape[2] * pixels.dtype.itemsize
-        return int(rows * columns * each)
+        return round(rows * columns * each * (1.0 if known is None else float(known.mean())))
 
     # The net
 

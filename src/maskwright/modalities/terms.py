@@ -77,16 +77,18 @@ class Terms:
         return _coloured(_scaled(small.pixels, top, self.top), self.channels), known
 
     def reduced(self, picture: Picture) -> Picture:
-        """In its `shape`, with levels and channels as they are."""
+        """In its `shape`, with levels and channels as they are. Where a pixel stands for several, what is known of them
+        counts, and it is unknown where nothing is: dust on a photograph leaves enough to go by."""
         pixels, known = picture.pixels, picture.known
         own = pixels.shape[:2]
         shape = self.shape(*own)
         if shape == own:
             return picture
-        if known is not None:
-            pixels = np.where(known[..., None], pixels, _mean(pixels, known).astype(pixels.dtype))
-            known = _wholly_known(known, shape)
-        return replace(picture, pixels=resized(pixels, *shape), known=known)
+        if known is None:
+            return replace(picture, pixels=resized(pixels, *shape))
+        seen, by_area = (_seen(pixels, known, shape, smooth) for smooth in (True, False))
+        made = np.where(seen[1] >= 0.5, seen[0], by_area[0]).round().clip(0, np.iinfo(pixels.dtype).max)
+        return replace(picture, pixels=made.astype(pixels.dtype), known=by_area[1][..., 0] > 0)
 
     @property
     def top(self) -> int:
@@ -120,15 +122,12 @@ def _scaled(pixels: Array, top: int, wanted: int) -> Array:
     return ((levels * wanted + top // 2) // top).astype(np.uint8 if wanted < 256 else np.uint16)[pixels]
 
 
-def _wholly_known(known: Array, shape: tuple[int, int]) -> Array:
-    """(rows, columns) to another shape: whatever a blank has touched is blank, however small it was."""
-    shade = resized(known[..., None].astype(np.float32), *shape)[..., 0]
-    holes = ~known
-    for axis, (extent, side) in enumerate(zip(known.shape, shape, strict=True)):  # none in what a pixel stands for
-        first, last = np.arange(side) * extent // side, -(-np.arange(1, side + 1) * extent // side)
-        up_to = np.insert(np.cumsum(holes, axis=axis, dtype=np.int64), 0, 0, axis=axis)
-        holes = np.take(up_to, last, axis) > np.take(up_to, first, axis)
-    return np.asarray(~holes & (np.abs(shade - 1) < 0.01))  # bicubic overshoots beside a blank too
+def _seen(pixels: Array, known: Array, shape: tuple[int, int], smooth: bool) -> tuple[Array, Array]:
+    """(rows, columns, C) of what is known alone, made `shape`; (rows, columns, 1) the share of each that is known. Smooth
+    weights are below zero here and there, and say little where little is known."""
+    weight = known[..., None].astype(np.float32)
+    share = resized(weight, *shape, smooth)
+    return resized(pixels * weight, *shape, smooth) / np.where(share > 0, share, 1), share
 
 
 def _coloured(pixels: Array, channels: int) -> Array:
@@ -138,7 +137,3 @@ def _coloured(pixels: Array, channels: int) -> Array:
     if own == 3 and channels == 1:
         return (pixels @ LUMINANCE).round().astype(pixels.dtype)[..., None]
     return pixels
-
-
-def _mean(pixels: Array, known: Array) -> Array:
-    return pixels[known].mean(axis=0) if known.any() else pixels.mean(axis=(0, 1))

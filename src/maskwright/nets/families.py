@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -28,12 +29,20 @@ OWN = "maskwright"
 FAMILIES = {family.name: family for family in (*BERTS, *VITS)}
 
 
+class Foreign(ModelError):
+    """A checkpoint of a family that was not asked for."""
+
+    def __init__(self, where: str, kind: Any, known: Sequence[Family]) -> None:
+        super().__init__(f"{where}model_type {kind!r} is none of {', '.join(f.name for f in known)}")
+        self.kind, self.known = kind, tuple(known)
+
+
 def from_config(theirs: Json, known: Sequence[Family]) -> NetConfig:
     """Our shape of a config.json of one of these families."""
     kind = theirs.get("model_type")
     family = next((family for family in known if family.name == kind), None)
     if family is None and kind != OWN:
-        raise ModelError(f"model_type {kind!r} is none of {', '.join(f.name for f in known)}")
+        raise Foreign("", kind, known)
     try:
         made = NetConfig(**(family.shape(theirs) if family else theirs["net"]))
     except (KeyError, TypeError) as error:
@@ -109,6 +118,8 @@ def read_config(folder: Path, known: Sequence[Family]) -> tuple[NetConfig, Json]
     except FileNotFoundError:
         names = ", ".join(family.name for family in known)
         raise ModelError(f"{folder}: no config.json; name the folder of a {names} checkpoint") from None
+    except Foreign as error:
+        raise Foreign(f"{folder}: ", error.kind, known) from None
     except (ModelError, RecipeError) as error:
         raise ModelError(f"{folder}: {error}") from None
 

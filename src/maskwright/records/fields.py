@@ -16,6 +16,10 @@ from maskwright.records.forms import Form
 from maskwright.records.pictures import Note
 
 
+class NoColumn(DataError):
+    """A table that holds nothing of the form asked for."""
+
+
 class Picker:
     """Fixed by the first rows, then applied to all."""
 
@@ -55,13 +59,16 @@ def content(value: Any) -> bytes:
 
 
 def _guess(name: str, columns: Sequence[str], rows: Sequence[dict[str, Any]], form: Form) -> str:
-    if form.column in columns:
-        return form.column
     own = [c for c in columns if any(form.holds(row.get(c)) for row in rows)]
-    if len(own) == 1:
+    if form.column in columns and (form.column in own or any(row.get(form.column) is None for row in rows)):
+        return form.column
+    if len(own) == 1 and form.column not in columns:
         return own[0]
-    why = f"no column holds {form.name}" if not own else f"several columns hold {form.name} ({', '.join(own)})"
-    raise DataError(f"{name}: {why}; name one with --field. Its columns: {', '.join(columns)}")
+    listed = f"name one with --field. Its columns: {', '.join(columns)}"
+    if not own or form.column in columns:
+        which = f"column {form.column!r} holds no" if form.column in columns else "no column holds"
+        raise NoColumn(f"{name}: {which} {form.name}; {listed}")
+    raise DataError(f"{name}: several columns hold {form.name} ({', '.join(own)}); {listed}")
 
 
 def _parse(path: str, columns: Sequence[str]) -> list[tuple[str, bool]]:

@@ -7,6 +7,7 @@ channel (grey), three (RGB), or as many as an array has. What is mostly transpar
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import threading
@@ -30,7 +31,10 @@ _OPENING = threading.Lock()
 """Pillow looks for a format's reader, and loads it, as if nobody else did"""
 _HUSHED = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _ARRAY = b"\x93NUMPY"
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*", _ARRAY)
+_TIFF = (b"II*\0", b"MM\0*")
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", *_TIFF, _ARRAY)
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+"""Pillow's readers that are asked: others start programs, or fetch what a file names"""
 _FRAMES = "has {0} frames or pages; the first is read"
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
 _OWN_COLOURS = ("L", "LA", "P", "PA", "RGB", "RGBA")
@@ -84,16 +88,14 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
     if not data:
         raise DataError(f"{name}: an empty file, 0 bytes; leave it out")
     if data.startswith(_ARRAY):
-        try:
-            return of_array(np.load(io.BytesIO(data), allow_pickle=False), name)
-        except (ValueError, EOFError, OSError) as error:
-            raise DataError(f"{name}: a damaged array: {str(error).splitlines()[0]}; leave it out") from None
+        return of_array(_array(data, name), name)
     with _named(name, data[:8]):
         with _OPENING:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
         if image.width * image.height > MOST_PIXELS:
             raise _too_large(name, f"{image.width}x{image.height}")
-        picture, frames = _first(image, name)
+        _all_bands(image, name)
+        picture, frames = _first(image, name, note)
     if frames > 1:
         note(f"{name}: {_FRAMES.format(frames)}")
     if picture.pixels.dtype == np.uint8 and _sixteen_a_channel(data, image):
@@ -119,7 +121,10 @@ def _named(name: str, begins: bytes = b"") -> Iterator[None]:
     except (DataError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise DataError(f"{name}: not a picture (it begins with {begins.decode('latin-1')!r}); leave it out") from None
+        what = f"not a picture (it begins with {begins.decode('latin-1')!r})"
+        if begins.startswith(_TIFF):
+            what = "a TIFF of a kind that can't be read here; save it as .npy or .png"
+        raise DataError(f"{name}: {what}; leave it out") from None
     except Image.DecompressionBombError:
         raise _too_large(name, "more") from None
     except Exception as error:  # of broken files it raises whatever its decoders run into
@@ -127,7 +132,29 @@ def _named(name: str, begins: bytes = b"") -> Iterator[None]:
         raise DataError(f"{name}: a damaged picture: {said}; leave it out") from None
 
 
-def _first(image: Any, name: str) -> tuple[Picture, int]:
+def _array(data: bytes, name: str) -> Array:
+    """Of an .npy; memory is taken for what is there alone, whatever it claims. Raises DataError."""
+    file = io.BytesIO(data)
+    try:
+        early = np.lib.format.read_magic(file) == (1, 0)
+        shape, _, kind = (np.lib.format.read_array_header_1_0 if early else np.lib.format.read_array_header_2_0)(file)
+        if (claimed := math.prod(shape) * kind.itemsize) > len(data):
+            raise ValueError(f"claims {claimed:,} bytes, the file has {len(data):,}")
+        return np.load(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # its header is read as Python, and raises whatever that does
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{name}: a damaged array: {said}; leave it out") from None
+
+
+def _all_bands(image: Any, name: str) -> None:
+    """Pillow drops channels of a TIFF that it has no name for, and takes any fourth for transparency. Raises DataError."""
+    tags = getattr(image, "tag_v2", {})
+    held, read = tags.get(277, 1), len(image.getbands())  # SamplesPerPixel
+    if tags and (held > read or (image.mode == "RGBA" and 338 not in tags)):  # ExtraSamples
+        raise DataError(f"{name}: a TIFF of {held} channels, of which three can be told; save it as .npy, or as RGB")
+
+
+def _first(image: Any, name: str, note: Note) -> tuple[Picture, int]:
     """The first frame, wherever the image stands, and how many there are."""
     frames = getattr(image, "n_frames", 1)
     at = image.tell() if frames > 1 else 0
@@ -135,7 +162,7 @@ def _first(image: Any, name: str) -> tuple[Picture, int]:
         image.seek(0)
     try:
         image.load()
-        return of_image(image, name), frames
+        return of_image(image, name, note), frames
     finally:
         if at:
             image.seek(at)
@@ -151,16 +178,19 @@ def _too_large(name: str, size: str) -> DataError:
     return DataError(f"{name}: claims {size} pixels, over the limit of {MOST_PIXELS / 1e6:.0f} million; leave it out")
 
 
-def resized(values: Array, rows: int, columns: int) -> Array:
-    """(rows, columns, channels) of 8 or 16 bits or float32 to another size, bicubic; made smaller, every value counts."""
+def resized(values: Array, rows: int, columns: int, smooth: bool = True) -> Array:
+    """(rows, columns, channels) of 8 or 16 bits or float32 to another size, bicubic, or by area; made smaller, every value
+    counts."""
     from PIL import Image
 
     if values.dtype == np.uint16:
-        return np.asarray(resized(values.astype(np.float32), rows, columns).round().clip(0, 0xFFFF).astype(np.uint16))
+        made = resized(values.astype(np.float32), rows, columns, smooth)
+        return np.asarray(made.round().clip(0, 0xFFFF).astype(np.uint16))
     whole = values.dtype == np.uint8 and values.shape[2] == 3
     parts = [values] if whole else np.moveaxis(values, 2, 0)
-    made = [np.asarray(Image.fromarray(p).resize((columns, rows), Image.Resampling.BICUBIC)) for p in parts]
-    return made[0] if whole else np.stack(made, axis=2)
+    how = Image.Resampling.BICUBIC if smooth else Image.Resampling.BOX
+    out = [np.asarray(Image.fromarray(p).resize((columns, rows), how)) for p in parts]
+    return out[0] if whole else np.stack(out, axis=2)
 
 
 def encoded(picture: Picture) -> bytes:
@@ -183,11 +213,14 @@ def encoded(picture: Picture) -> bytes:
     return out.getvalue()
 
 
-def of_image(image: Any, name: str) -> Picture:
+def of_image(image: Any, name: str, note: Note) -> Picture:
     """One of Pillow's images, turned as its camera was held."""
     from PIL import ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception:  # of a broken one Pillow raises whatever it runs into
+        note(f"{name}: how its camera was held can't be read (EXIF); taken as it lies")
     seen_through = "transparency" in image.info or image.mode in ("PA", "LA", "La", "RGBA", "RGBa")
     if image.mode in _SIXTEEN or image.mode == "I":
         pixels = np.asarray(image).astype(np.int64)
@@ -290,7 +323,7 @@ def of_python(value: Any, name: str, note: Note) -> Picture:
         return of_array(value, name)
     if is_image(value):
         with _named(name):  # it may be decoded only now
-            picture, frames = _first(value, name)
+            picture, frames = _first(value, name, note)
         if frames > 1:
             note(f"{name}: {_FRAMES.format(frames)}")
         return picture

@@ -23,7 +23,7 @@ from maskwright import limits
 from maskwright.beside import spread
 from maskwright.errors import DataError
 from maskwright.records import tables, texts, walk
-from maskwright.records.fields import Picker, content
+from maskwright.records.fields import NoColumn, Picker, content
 from maskwright.records.forms import TEXTS, Form
 
 FIRST_ROWS = 100
@@ -149,6 +149,8 @@ def _path(path: str, source: Source, bad: _Bad) -> Iterator[Record]:
     elif tables.is_saved_dataset(where):
         yield from _rows(path, tables.saved_dataset(where, bad), source, bad)
     else:
+        if (source.field or source.group) and not any(map(tables.is_table, filter(source.form.takes, walk.files(where)))):
+            _no_columns(path, source)
         yield from _files(filter(source.form.takes, walk.files(where)), source, bad, in_folder=True)
 
 
@@ -230,13 +232,13 @@ def _file(path: Path, source: Source, bad: _Bad, in_folder: bool) -> Iterator[Re
     if source.grain and tables.is_table(path) and not in_folder:
         raise DataError(f"{name}: --record {source.grain} is for plain text; of a table, every row is a record")
     if kind == "jsonl":
-        yield from _rows(name, tables.jsonl(path, bad), source, bad)
+        yield from _rows(name, tables.jsonl(path, bad), source, bad, in_folder)
     elif kind in ("csv", "tsv"):
-        yield from _rows(name, tables.delimited(path, "," if kind == "csv" else "\t", bad), source, bad)
+        yield from _rows(name, tables.delimited(path, "," if kind == "csv" else "\t", bad), source, bad, in_folder)
     elif kind == "parquet":
-        yield from _rows(name, tables.parquet(path, bad), source, bad)
+        yield from _rows(name, tables.parquet(path, bad), source, bad, in_folder)
     elif kind == "arrow":
-        yield from _rows(name, tables.arrow(path, bad), source, bad)
+        yield from _rows(name, tables.arrow(path, bad), source, bad, in_folder)
     else:
         if not in_folder:
             _no_columns(name, source)
@@ -247,7 +249,7 @@ def _file(path: Path, source: Source, bad: _Bad, in_folder: bool) -> Iterator[Re
 def _no_columns(name: str, source: Source) -> None:
     for option, value in (("--field", source.field), ("--group", source.group)):
         if value:
-            raise DataError(f"{name}: {option} {value} names a column, but this is no table; give a table as a file")
+            raise DataError(f"{name}: {option} {value} names a column, but here is no table; give one")
 
 
 def _pieces(name: str, stream: Any, source: Source, whole: bool, bad: _Bad) -> Iterator[Record]:
@@ -255,11 +257,17 @@ def _pieces(name: str, stream: Any, source: Source, whole: bool, bad: _Bad) -> I
         yield Record(value, at)
 
 
-def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad) -> Iterator[Record]:
+def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad, in_folder: bool = False) -> Iterator[Record]:
     first = list(itertools.islice(rows, FIRST_ROWS))
     try:
         rows_ = [row for row, _ in first]
         picker = Picker(name, rows_, source.field, source.group, source.form) if first else None
+    except NoColumn as error:
+        if in_folder:  # a list of what the other files are, say
+            source.note(f"{name}: no column holds {source.form.name}; left out")
+        else:
+            bad(str(error))
+        return
     except DataError as error:
         bad(str(error))
         return

@@ -32,15 +32,26 @@ def side_by_side(parts: Sequence[Picture]) -> Picture:
 def heat(picture: Picture, places: Sequence[tuple[int, ...]], values: Sequence[float]) -> Picture:
     """The picture beside how strange each part of it is, the strangest white: (left, top, right, bottom) of each, and its
     nats."""
-    nats = np.zeros(picture.pixels.shape[:2])
-    for (left, top, right, bottom), value in zip(places, values, strict=True):
-        nats[top:bottom, left:right] = value
+    own = picture.pixels.shape[:2]
+    rows, columns = _fitting(own)
+    scale = np.array([columns / own[1], rows / own[0]] * 2)
+    nats = np.zeros((rows, columns))
+    for place, value in zip(places, values, strict=True):
+        left, top, right, bottom = (np.array(place) * scale).round().astype(int)
+        nats[top : max(bottom, top + 1), left : max(right, left + 1)] = value
     share = nats / max(float(nats.max(initial=0)), 1e-9) * (len(FIRE) - 1)
     low = share.astype(int).clip(0, len(FIRE) - 2)
     colours = (FIRE[low] + (share - low)[..., None] * (FIRE[low + 1] - FIRE[low])).astype(np.uint8)
     deep = picture.pixels.dtype != np.uint8
     eight = Picture(_seen(picture, int(picture.pixels.max(initial=0)))) if deep else picture
     return side_by_side([eight, Picture(colours)])
+
+
+def _fitting(extents: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns that a picture of these is shown in."""
+    by = max(1.0, max(extents) / LONGEST)
+    rows, columns = (max(round(n / by), 1) for n in extents)
+    return rows, columns
 
 
 def _seen(picture: Picture, most: int) -> Array:
@@ -50,9 +61,8 @@ def _seen(picture: Picture, most: int) -> Array:
         pixels = (pixels.astype(np.float64) * 255 / max(most, 255)).astype(np.uint8)
     pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     own, known = pixels.shape[:2], picture.known
-    by = max(1.0, max(own) / LONGEST)
-    rows, columns = (max(round(n / by), 1) for n in own)
-    if by > 1:
+    rows, columns = _fitting(own)
+    if (rows, columns) != own:
         pixels = resized(pixels, rows, columns)
     if known is None:
         return np.asarray(pixels)

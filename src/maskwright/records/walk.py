@@ -9,12 +9,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-SKIPPED = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints"}
+MADE = {"__pycache__", "node_modules"}
 
 
 def files(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if f not in SKIPPED)
+        folders[:] = sorted(f for f in folders if f not in MADE and not f.startswith("."))
         for name in sorted(names):
             if not name.startswith(".") and os.path.isfile(path := os.path.join(root, name)):
                 yield Path(path)

@@ -71,7 +71,7 @@ def held_out(modality: Modality, shards: Shards, train: Array, look: Array, leng
 def held_out_batches(
     modality: Modality, shards: Shards, records: Array, length: int, tokens: int, seed: int, batch_tokens: int = 8192
 ) -> tuple[list[tuple[Batch, Mask]], float]:
-    """The fixed held-out positions, 15% of tokens at random, and the tokens a byte of these records.
+    """The fixed held-out positions, 15% of tokens at random, and the tokens a byte of these records, of what is there.
 
     At most `tokens` tokens, from pieces drawn evenly over the records.
     """
@@ -85,4 +85,5 @@ def held_out_batches(
     for part in by_tokens(chosen.length + modality.frame_size, batch_tokens):
         batch = batch_of(modality, shards, chosen[part])
         out.append((batch, masking.at_random(batch, 0.15, seed)))
-    return out, float(shards.lengths[records].sum() / shards.sizes[records].sum())
+    there = sum(int((b.maskable & b.present).sum()) for b, _ in out) / max(sum(int(b.maskable.sum()) for b, _ in out), 1)
+    return out, float(there * shards.lengths[records].sum() / max(shards.sizes[records].sum(), 1))

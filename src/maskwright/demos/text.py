@@ -1,4 +1,4 @@
-"""A minute from nothing to a model: the docstrings of the installed Python packages.
+"""The docstrings of the installed Python packages.
 
 In: whatever Python finds on its path. Out: a trained model in a temporary folder, and what it makes of docstrings that
 it has not seen: fills, neighbours, oddness, and an honest sentence. Needs no network and no data of anybody's.
@@ -25,8 +25,6 @@ from rich.table import Table
 from rich.text import Text
 
 import maskwright
-from maskwright import demo_pictures
-from maskwright.errors import RecipeError
 from maskwright.model import Model
 from maskwright.run import Watcher
 
@@ -41,15 +39,8 @@ class Doc:
     file: str
 
 
-def demo(modality: str, watch: Watcher) -> list[Callable[[], None]]:
+def demo(watch: Watcher) -> list[Callable[[], None]]:
     """Trains, and returns what to print, in order."""
-    own = {"text": _texts, "image": demo_pictures.demo}.get(modality)
-    if own is None:
-        raise RecipeError(f"--modality {modality}: the demo knows text and image")
-    return own(watch)
-
-
-def _texts(watch: Watcher) -> list[Callable[[], None]]:
     docs = list(collect())
     aside = [doc for doc in docs if _hash(doc.file) % 20 == 0]
     own = [doc for doc in docs if _hash(doc.file) % 20 != 0]

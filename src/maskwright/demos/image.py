@@ -1,4 +1,4 @@
-"""A minute from nothing to a model of pictures: two photographs that scikit-learn carries, cut into small ones.
+"""Two photographs that scikit-learn carries, cut into small ones.
 
 In: those photographs. Out: a trained model in a temporary folder, and what it makes of a part of them that it has not seen:
 holes filled, a foreign patch found, pictures told apart, and an honest sentence. Needs no network and no data of anybody's.
