@@ -43,7 +43,7 @@ def geglu(u: Tensor) -> Tensor:
 def gelu(u: Tensor, bias: Tensor | None) -> Tensor:
     """(T, F) -> gelu(u + bias)."""
     if native.serves(u, with_=(bias,)):
-        return _GELU.apply(u, bias)  # type: ignore[no-untyped-call]
+        return _GELU.apply(u, bias, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
     return F.gelu(u if bias is None else u + bias.to(u.dtype))
 
 
@@ -112,20 +112,24 @@ class _GeGLU(torch.autograd.Function):
 
 
 class _GELU(torch.autograd.Function):
+    """Keeps the slope in place of what it read, so that the way back is a product."""
+
     @staticmethod
-    def forward(ctx: Any, u: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, u: Tensor, bias: Tensor | None, learning: bool) -> Tensor:
         out = torch.empty_like(u)
-        native.call("gelu_forward", u, u, bias, out, *u.shape)
-        ctx.save_for_backward(u, bias)
+        slope = torch.empty_like(u) if learning else None
+        native.call("gelu_forward", u, u, bias, out, slope, *u.shape)
+        ctx.save_for_backward(slope)
+        ctx.biased = bias is not None
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        u, bias = ctx.saved_tensors
-        du, dbias = torch.empty_like(u), u.new_zeros(torch.get_num_threads(), u.shape[1], dtype=torch.float32)
-        native.call("gelu_backward", u, u, bias, grads[0].contiguous(), du, dbias, *u.shape)
-        return du, None if bias is None else dbias.sum(0)
+        (slope,) = ctx.saved_tensors
+        du, dbias = torch.empty_like(slope), slope.new_zeros(torch.get_num_threads(), slope.shape[1], dtype=torch.float32)
+        native.call("gelu_backward", slope, slope, grads[0].contiguous(), du, dbias, *slope.shape)
+        return du, dbias.sum(0) if ctx.biased else None, None
 
 
 class _EmbedNorm(torch.autograd.Function):

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "products.h"
+#include "pairs.h"
 
 namespace {
 
@@ -13,7 +13,7 @@ typedef float Four __attribute__((vector_size(16), aligned(4)));
 
 struct Scratch {
     std::vector<float> q, k, v, kt, vt, scores, out, dout, dscores, dq, dk, dv;
-    std::vector<uint32_t> pairs[12];
+    std::vector<uint32_t> pairs[9];
 };
 
 template <typename N> inline N *room(std::vector<N> &of, int64_t size) {
@@ -88,17 +88,26 @@ inline void transpose(const float *from, float *to, int64_t n, int64_t depth, in
 // A block of queries and the keys that it may read, both counted from the record's first token.
 struct Block {
     int64_t begin, end, first, last, padded;  // padded: keys, up to whole vectors; scores beyond `last` become 0
+    int64_t rows, words, wide, queries;  // its queries; words of its keys in sums, and in memory; words of its queries
 };
 
+#ifdef TILES
+constexpr int64_t QUERIES = 64;
+#else
 constexpr int64_t QUERIES = 60;
+#endif
 
 inline Block block_of(int64_t begin, int64_t n, int64_t reach) {
-    Block b{begin, std::min(n, begin + QUERIES), 0, n, 0};
+    Block b{begin, std::min(n, begin + QUERIES), 0, n, 0, 0, 0, 0, 0};
     if (reach) {
         b.first = std::max<int64_t>(0, begin - reach) / LANES * LANES;
         b.last = std::min(n, b.end + reach);
     }
-    b.padded = (b.last - b.first + LANES - 1) / LANES * LANES;
+    b.padded = up_to(b.last - b.first, LANES);
+    b.rows = b.end - b.begin;
+    b.words = up_to((b.last - b.first + 1) / 2, DEEP);
+    b.wide = up_to(b.padded / 2, DEEP);
+    b.queries = up_to((b.rows + 1) / 2, DEEP);
     return b;
 }
 
@@ -132,7 +141,7 @@ inline void softmax(float *scores, const Block &b, int64_t reach) {
 inline void unscaled(const float *scores, const Block &b, int64_t reach, uint32_t *packed, float *share) {
     for (int64_t i = b.begin; i < b.end; i++) {
         const float *row = scores + (i - b.begin) * b.padded;
-        uint32_t *to = packed + (i - b.begin) * b.padded / 2;
+        uint32_t *to = packed + (i - b.begin) * b.wide;
         int64_t first = (reach ? std::max(b.first, i - reach) : b.first) - b.first;
         int64_t last = (reach ? std::min(b.last, i + reach + 1) : b.last) - b.first;
         float most = -INFINITY;
@@ -148,6 +157,7 @@ inline void unscaled(const float *scores, const Block &b, int64_t reach, uint32_
             sum = _mm512_add_ps(sum, value);
             _mm256_storeu_si256((__m256i *)(to + j / 2), (__m256i)_mm512_cvtneps_pbh(value));
         }
+        std::fill(to + b.padded / 2, to + b.wide, 0u);
         share[i - b.begin] = 1.0f / _mm512_reduce_add_ps(sum);
     }
 }
@@ -158,6 +168,7 @@ inline void unscaled(const float *, const Block &, int64_t, uint32_t *, float *)
 // One head of one record, as fp32: what both directions begin with.
 struct Head {
     int64_t first, n, padded, stride;
+    int64_t whole;  // its tokens, up to whole vectors
     const float *cosine, *sine;
     float *q, *k, *v, *kt;
 };
@@ -169,7 +180,8 @@ Head head_of(const T *qkv, const int64_t *cu, const float *cosine, const float *
     Head h{};
     h.first = cu[record];
     h.n = cu[record + 1] - h.first;
-    h.padded = (h.n + LANES - 1) / LANES * LANES + LANES;  // a block's keys begin at whole vectors, and end in one
+    h.whole = up_to(h.n, LANES);
+    h.padded = h.whole + std::max<int64_t>(LANES, 2 * DEEP);  // a block's keys begin at whole vectors, and end in a whole sum
     h.stride = 3 * heads * depth;
     h.cosine = cosine ? cosine + h.first * depth / 2 : nullptr;
     h.sine = sine ? sine + h.first * depth / 2 : nullptr;
@@ -193,34 +205,33 @@ void attend_forward(const T *qkv, const int64_t *cu, const float *cosine, const 
 #pragma omp parallel num_threads(threads)
     {
         Scratch own;
+        Tiles tiles(sizeof(T) == 2);
 #pragma omp for schedule(dynamic, 1)
         for (int64_t item = 0; item < records * heads; item++) {
             Head h = head_of(qkv, cu, cosine, sine, item, heads, depth, own);
-            float *o = room(own.out, h.n * depth);
+            float *o = room(own.out, h.padded * depth);
             bool pairs = in_pairs<T>(h.n, depth);
             int64_t half = depth / 2;
             uint32_t *q2 = nullptr, *kt2 = nullptr, *v2 = nullptr;
             if (pairs) {
-                q2 = room(own.pairs[0], h.n * half);
-                kt2 = room(own.pairs[1], half * h.padded);
-                v2 = room(own.pairs[2], (h.n + 1) / 2 * depth);
-                along(h.k, depth, h.n, depth, q2);
-                turned(q2, h.n, half, kt2, h.padded);
-                along(h.q, depth, h.n, depth, q2);
-                across(h.v, depth, h.n, depth, v2);
+                q2 = room(own.pairs[0], h.padded * half);
+                kt2 = room(own.pairs[1], half * h.whole);
+                v2 = room(own.pairs[2], h.padded / 2 * depth);
+                along(h.k, depth, h.n, depth, q2, half);
+                turned(q2, half, h.n, half, kt2, h.whole);
+                along(h.q, depth, h.n, depth, q2, half);
+                across(h.v, depth, h.n, depth, v2, h.padded / 2);
             }
             for (int64_t begin = 0; begin < h.n; begin += QUERIES) {
                 Block b = block_of(begin, h.n, reach);
                 float *scores = room(own.scores, QUERIES * b.padded);
                 if (pairs) {
-                    int64_t rows = b.end - begin;
-                    uint32_t *p2 = room(own.pairs[3], QUERIES * b.padded / 2);
-                    product<false>(q2 + begin * half, half, 1, kt2 + b.first, h.padded, scores, b.padded, rows, b.padded, half);
+                    uint32_t *p2 = room(own.pairs[3], QUERIES * b.wide);
+                    product<false>(q2 + begin * half, half, kt2 + b.first, h.whole, scores, b.padded, b.rows, b.padded, half);
                     float share[QUERIES];
                     unscaled(scores, b, reach, p2, share);
-                    product<false>(p2, b.padded / 2, 1, v2 + b.first / 2 * depth, depth, o + begin * depth, depth, rows, depth,
-                                   (b.last - b.first + 1) / 2);
-                    for (int64_t i = 0; i < rows; i++)
+                    product<false>(p2, b.wide, v2 + b.first / 2 * depth, depth, o + begin * depth, depth, b.rows, depth, b.words);
+                    for (int64_t i = 0; i < b.rows; i++)
                         for (int64_t j = 0; j < depth; j++) o[(begin + i) * depth + j] *= share[i];
                     continue;
                 }
@@ -241,31 +252,33 @@ void attend_backward(const T *qkv, const int64_t *cu, const float *cosine, const
 #pragma omp parallel num_threads(threads)
     {
         Scratch own;
+        Tiles tiles(sizeof(T) == 2);
 #pragma omp for schedule(dynamic, 1)
         for (int64_t item = 0; item < records * heads; item++) {
             Head h = head_of(qkv, cu, cosine, sine, item, heads, depth, own);
             float *vt = room(own.vt, depth * h.padded), *g = room(own.dout, h.n * depth);
-            float *dq = room(own.dq, h.n * depth), *dk = room(own.dk, h.n * depth), *dv = room(own.dv, h.n * depth);
+            float *dq = room(own.dq, h.padded * depth), *dk = room(own.dk, h.padded * depth);
+            float *dv = room(own.dv, h.padded * depth);
             fetch<T>(grad + (h.first * heads + item % heads) * depth, heads * depth, nullptr, nullptr, 1.0f, g, h.n, depth);
             bool pairs = in_pairs<T>(h.n, depth);
-            int64_t half = depth / 2, twos = (h.n + 1) / 2;
+            int64_t half = depth / 2, deep = h.padded / 2;
             uint32_t *q2[2] = {}, *k2[2] = {}, *v2 = nullptr, *g2[2] = {};
             if (pairs) {
                 for (int i = 0; i < 2; i++) {
-                    q2[i] = room(own.pairs[i], twos * depth);
-                    k2[i] = room(own.pairs[2 + i], i ? twos * depth : half * h.padded);
-                    g2[i] = room(own.pairs[4 + i], twos * depth);
+                    q2[i] = room(own.pairs[i], deep * depth);
+                    k2[i] = room(own.pairs[2 + i], deep * depth);
+                    g2[i] = room(own.pairs[4 + i], deep * depth);
                 }
-                v2 = room(own.pairs[6], half * h.padded);
-                along(h.k, depth, h.n, depth, q2[0]);
-                turned(q2[0], h.n, half, k2[0], h.padded);
-                along(h.v, depth, h.n, depth, q2[0]);
-                turned(q2[0], h.n, half, v2, h.padded);
-                along(h.q, depth, h.n, depth, q2[0]);
-                across(h.q, depth, h.n, depth, q2[1]);
-                across(h.k, depth, h.n, depth, k2[1]);
-                along(g, depth, h.n, depth, g2[0]);
-                across(g, depth, h.n, depth, g2[1]);
+                v2 = room(own.pairs[6], half * h.whole);
+                along(h.k, depth, h.n, depth, q2[0], half);
+                turned(q2[0], half, h.n, half, k2[0], h.whole);
+                along(h.v, depth, h.n, depth, q2[0], half);
+                turned(q2[0], half, h.n, half, v2, h.whole);
+                along(h.q, depth, h.n, depth, q2[0], half);
+                across(h.q, depth, h.n, depth, q2[1], deep);
+                across(h.k, depth, h.n, depth, k2[1], deep);
+                along(g, depth, h.n, depth, g2[0], half);
+                across(g, depth, h.n, depth, g2[1], deep);
             } else {
                 transpose(h.v, vt, h.n, depth, h.padded);
             }
@@ -273,17 +286,17 @@ void attend_backward(const T *qkv, const int64_t *cu, const float *cosine, const
             std::fill(dv, dv + h.n * depth, 0.0f);
             for (int64_t begin = 0; begin < h.n; begin += QUERIES) {
                 Block b = block_of(begin, h.n, reach);
-                int64_t rows = b.end - begin, keys = b.last - b.first;
+                int64_t rows = b.rows, keys = b.last - b.first;
                 float *p = room(own.scores, QUERIES * b.padded), *dp = room(own.dscores, QUERIES * b.padded);
                 float *gi = g + begin * depth;
-                uint32_t *p2 = room(own.pairs[7], QUERIES * b.padded / 2);
+                uint32_t *p2 = room(own.pairs[7], QUERIES * b.wide), *scratch = room(own.pairs[8], QUERIES * b.wide);
                 if (pairs) {
-                    product<false>(q2[0] + begin * half, half, 1, k2[0] + b.first, h.padded, p, b.padded, rows, b.padded, half);
+                    product<false>(q2[0] + begin * half, half, k2[0] + b.first, h.whole, p, b.padded, rows, b.padded, half);
                     softmax(p, b, reach);
-                    across(p, b.padded, rows, b.padded, p2);
-                    product<true>(p2, 1, b.padded, g2[1] + begin / 2 * depth, depth, dv + b.first * depth, depth, keys, depth,
-                                  (rows + 1) / 2);
-                    product<false>(g2[0] + begin * half, half, 1, v2 + b.first, h.padded, dp, b.padded, rows, b.padded, half);
+                    across(p, b.padded, rows, b.padded, p2, b.queries);
+                    product_turned(p2, b.padded, g2[1] + begin / 2 * depth, depth, dv + b.first * depth, depth, keys, depth,
+                                   b.queries, scratch);
+                    product<false>(g2[0] + begin * half, half, v2 + b.first, h.whole, dp, b.padded, rows, b.padded, half);
                 } else {
                     product<false>(h.q + begin * depth, depth, 1, h.kt + b.first, h.padded, p, b.padded, rows, b.padded, depth);
                     softmax(p, b, reach);
@@ -299,12 +312,12 @@ void attend_backward(const T *qkv, const int64_t *cu, const float *cosine, const
                     for (int64_t j = 0; j < b.padded; j++) di[j] = pi[j] * (di[j] - mean);
                 }
                 if (pairs) {
-                    along(dp, b.padded, rows, b.padded, p2);
-                    product<false>(p2, b.padded / 2, 1, k2[1] + b.first / 2 * depth, depth, dq + begin * depth, depth, rows,
-                                   depth, (keys + 1) / 2);
-                    across(dp, b.padded, rows, b.padded, p2);
-                    product<true>(p2, 1, b.padded, q2[1] + begin / 2 * depth, depth, dk + b.first * depth, depth, keys, depth,
-                                  (rows + 1) / 2);
+                    along(dp, b.padded, rows, b.padded, p2, b.wide);
+                    product<false>(p2, b.wide, k2[1] + b.first / 2 * depth, depth, dq + begin * depth, depth, rows, depth,
+                                   b.words);
+                    across(dp, b.padded, rows, b.padded, p2, b.queries);
+                    product_turned(p2, b.padded, q2[1] + begin / 2 * depth, depth, dk + b.first * depth, depth, keys, depth,
+                                   b.queries, scratch);
                     continue;
                 }
                 product<false>(dp, b.padded, 1, h.k + b.first * depth, depth, dq + begin * depth, depth, rows, depth, keys);

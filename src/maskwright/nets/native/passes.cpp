@@ -123,41 +123,46 @@ template <typename T> void geglu_backward(const T *u, const T *grad, T *du, int6
     }
 }
 
-// gelu(u + bias), where the bias may be missing.
+// gelu(u + bias), where the bias may be missing; and its slope there, unless it is missing: the way back is then a product.
 template <typename T>
-void gelu_forward(const T *u, const float *bias, T *out, int64_t rows, int64_t width, int threads) {
+void gelu_forward(const T *u, const float *bias, T *out, T *slope, int64_t rows, int64_t width, int threads) {
     const std::vector<float> none(bias ? 0 : width);
     const float *added = bias ? bias : none.data();
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t i = 0; i < rows; i++) {
         const T *from = u + i * width;
-        T *to = out + i * width;
+        T *to = out + i * width, *kept = slope ? slope + i * width : nullptr;
+        if (kept) {
 #pragma omp simd
-        for (int64_t j = 0; j < width; j++) {
-            float density, integral, v = load(from[j]) + added[j];
-            normal(v, density, integral);
-            store(to + j, v * integral);
+            for (int64_t j = 0; j < width; j++) {
+                float density, integral, v = load(from[j]) + added[j];
+                normal(v, density, integral);
+                store(to + j, v * integral);
+                store(kept + j, integral + v * density);
+            }
+        } else {
+#pragma omp simd
+            for (int64_t j = 0; j < width; j++) {
+                float density, integral, v = load(from[j]) + added[j];
+                normal(v, density, integral);
+                store(to + j, v * integral);
+            }
         }
     }
 }
 
 // dbias is a sum over rows, (threads, width), to be added up.
 template <typename T>
-void gelu_backward(const T *u, const float *bias, const T *grad, T *du, float *dbias, int64_t rows, int64_t width,
-                   int threads) {
-    const std::vector<float> none(bias ? 0 : width);
-    const float *added = bias ? bias : none.data();
+void gelu_backward(const T *slope, const T *grad, T *du, float *dbias, int64_t rows, int64_t width, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int part = 0; part < threads; part++) {
         float *db = dbias + part * width;
         for (int64_t i = rows * part / threads; i < rows * (part + 1) / threads; i++) {
-            const T *from = u + i * width, *g = grad + i * width;
+            const T *kept = slope + i * width, *g = grad + i * width;
             T *to = du + i * width;
 #pragma omp simd
             for (int64_t j = 0; j < width; j++) {
-                float density, integral, v = load(from[j]) + added[j];
-                normal(v, density, integral);
-                float d = load(g[j]) * (integral + v * density);
+                float d = load(g[j]) * load(kept[j]);
                 store(to + j, d);
                 db[j] += d;
             }
@@ -277,12 +282,11 @@ void embed_backward(const float *table, const int64_t *ids, const float *stats, 
     void geglu_backward_##name(const T *u, const T *g, T *du, int64_t rows, int64_t ff, int threads) {                       \
         geglu_backward(u, g, du, rows, ff, threads);                                                                         \
     }                                                                                                                        \
-    void gelu_forward_##name(const T *u, const float *bias, T *out, int64_t rows, int64_t width, int threads) {              \
-        gelu_forward(u, bias, out, rows, width, threads);                                                                    \
+    void gelu_forward_##name(const T *u, const float *bias, T *out, T *slope, int64_t rows, int64_t width, int threads) {    \
+        gelu_forward(u, bias, out, slope, rows, width, threads);                                                             \
     }                                                                                                                        \
-    void gelu_backward_##name(const T *u, const float *bias, const T *g, T *du, float *db, int64_t rows, int64_t width,      \
-                              int threads) {                                                                                 \
-        gelu_backward(u, bias, g, du, db, rows, width, threads);                                                             \
+    void gelu_backward_##name(const T *slope, const T *g, T *du, float *db, int64_t rows, int64_t width, int threads) {      \
+        gelu_backward(slope, g, du, db, rows, width, threads);                                                               \
     }                                                                                                                        \
     void nll_forward_##name(const T *logits, const float *bias, const int64_t *target, float *lse, float *nll, int64_t rows, \
                             int64_t size, int threads) {                                                                     \
