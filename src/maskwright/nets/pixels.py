@@ -21,14 +21,13 @@ from torch.nn import functional as F
 
 from maskwright.errors import QueryError
 from maskwright.nets import logistic
+from maskwright.nets.balance import balanced
 from maskwright.nets.encoder import Linear, NetConfig, Norm
 from maskwright.nets.outlines import OUTLINES, outlines
 from maskwright.tokens import Array, Chance, Scene
 
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
-OUTLINE_WEIGHT = 30.0
-"""nats a value, times the squared distance of the outlines that a patch was expected to have from its own"""
 
 
 class PixelInput(nn.Module):
@@ -82,12 +81,12 @@ class PixelHead(nn.Module):
 
     def forward(self, states: Tensor, kind: Tensor, scene: Scene) -> Levels:
         _, features = self.norm(F.gelu(self.dense(states)))
-        features = features.float()  # bf16 would round a mean by half a level
+        features, drawn = balanced(features.float())  # bf16 would round a mean by half a level
         parts = zip(self.out.weight.chunk(3), self.out.bias.chunk(3), strict=True)
         mean, given, alone = (F.linear(features, weight, bias) for weight, bias in parts)
         scales = given.clamp(sharpest(self.levels), WIDEST), alone.clamp(sharpest(self.levels), WIDEST)
         chain = Chain(self.following.tril(-1), self.swaying.tril(-1))
-        return Levels(mean, *scales, chain, self.levels, self.channels, expected=self.outlines(features))
+        return Levels(mean, *scales, chain, self.levels, self.channels, expected=self.outlines(drawn))
 
 
 def sharpest(levels: int) -> float:
@@ -120,13 +119,14 @@ class Levels:
     def loss(self, values: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Nats; beside them those of every value by itself, since what a patch says of its own later values would hide what
         the net knows of it, its means above all; and how far its outlines are from what was expected, since nats are grain
-        and shade, most of them, and a net that learned them alone would hardly know what a picture shows."""
+        and shade, most of them, and a net that learned them alone would hardly know what a picture shows. (How much that
+        weighs is the head's to say: `balanced`.)"""
         x, known = self._read(values)
         nats = self._given(x, known).sum(1)
         beside = logistic.nats(x, self.mean, self.log_alone, known, self.levels).sum(1)
         if self.expected is not None:
             missed = (self.expected - outlines(x, known[:, :: self.channels])).square().sum(1)
-            beside = beside + OUTLINE_WEIGHT * missed * known.sum(1)
+            beside = beside + missed * known.sum(1)
         return nats, beside
 
     def nats(self, values: dict[str, Any]) -> Tensor:

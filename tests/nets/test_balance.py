@@ -1,0 +1,39 @@
+"""A second task moves what it shares with the first exactly as much, whatever its weight."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskwright.nets.balance import balanced
+
+
+def moved(x: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """The gradient at x, where the tasks have these."""
+    own = x.clone().requires_grad_()
+    a, b = balanced(own)
+    return torch.autograd.grad((a * first).sum() + (b * second).sum(), own)[0]
+
+
+@given(st.integers(0, 1000), st.floats(1e-6, 1e6), st.integers(1, 9))
+@settings(deadline=None, max_examples=40)
+def test_the_weight_of_the_second_changes_nothing(seed: int, weight: float, rows: int) -> None:
+    x, first, second = torch.randn(3, rows, 8, generator=torch.Generator().manual_seed(seed))
+    plain = moved(x, first, second)
+    torch.testing.assert_close(moved(x, first, second * weight), plain)
+    torch.testing.assert_close((plain - first).norm(), first.norm())
+    torch.testing.assert_close(plain, first + second * (first.norm() / second.norm()))
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0)])
+def test_what_has_no_gradient_moves_nothing(first: float, second: float) -> None:
+    x = torch.randn(3, 8)
+    torch.testing.assert_close(moved(x, torch.full_like(x, first), torch.full_like(x, second)), torch.full_like(x, first))
+
+
+def test_a_task_that_nothing_asks_for_is_none() -> None:
+    x = torch.randn(3, 8, requires_grad=True)
+    for one in range(2):
+        assert torch.equal(torch.autograd.grad(balanced(x)[one].sum(), x)[0], torch.ones_like(x))
