@@ -36,24 +36,40 @@ LENGTHS = st.one_of(st.integers(1, 150), st.integers(250, 600), st.integers(2000
 
 @pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 2e-5), (torch.bfloat16, 4e-2)])
 @pytest.mark.parametrize("reader", ["native", "rows"])
-@given(st.lists(LENGTHS, min_size=1, max_size=4), st.sampled_from([0, 8, 64]))
-@settings(max_examples=15, deadline=None)
+@given(st.lists(LENGTHS, min_size=1, max_size=4), st.sampled_from([0, 8, 64]), st.sampled_from([16, 32, 64, 96]))
+@settings(max_examples=20, deadline=None)
 def test_laid_out_attention_is_attention(
-    dtype: torch.dtype, close: float, reader: str, lengths: list[int], window: int
+    dtype: torch.dtype, close: float, reader: str, lengths: list[int], window: int, depth: int
 ) -> None:
     cu = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     tokens = int(cu[-1])
     noise = torch.Generator().manual_seed(0)
-    qkv = torch.randn(tokens, 3, 2, 32, generator=noise).to(dtype).requires_grad_()
+    qkv = torch.randn(tokens, 3, 2, depth, generator=noise).to(dtype).requires_grad_()
     positions = torch.from_numpy(np.arange(tokens) - np.repeat(cu[:-1], lengths))
-    turn = angles(positions[:, None], 32, 100.0)
-    weight = torch.randn(tokens, 64, generator=noise)
+    turn = angles(positions[:, None], depth, 100.0)
+    weight = torch.randn(tokens, 2 * depth, generator=noise)
     found = attend(qkv, turn, Layout.of(cu, reader, window, dtype=dtype), window).float()
     wide = qkv.detach().float().requires_grad_()
     expected = naive(torch.cat((rotate(wide[:, :2], *turn), wide[:, 2:]), dim=1), cu, window)
     torch.testing.assert_close(found, expected, atol=close, rtol=close)
     ours, theirs = (torch.autograd.grad((out * weight).sum(), of)[0].float() for out, of in ((found, qkv), (expected, wide)))
     torch.testing.assert_close(ours, theirs, atol=close * float(theirs.abs().max()), rtol=close)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("short", [3, 20, 37, 50, 145])
+def test_a_record_that_is_no_number_spoils_no_other(dtype: torch.dtype, short: int) -> None:
+    """Forward and back, by the kernels, whose rooms serve one record after the other."""
+    clean = torch.randn(short, 3, 2, 64, generator=torch.Generator().manual_seed(0)).to(dtype)
+    broken = torch.full((200, 3, 2, 64), torch.nan, dtype=dtype)
+    found = []
+    for parts in ((clean,), (broken, clean)):
+        qkv = torch.cat(parts).requires_grad_()
+        cu = np.cumsum([0, *map(len, parts)]).astype(np.int64)
+        out = attend(qkv, None, Layout.of(cu, "native", dtype=dtype), 0)[-short:]
+        found.append((out.detach(), torch.autograd.grad(out.float().square().sum(), qkv)[0][-short:]))
+    for alone, beside in zip(*found, strict=True):
+        assert torch.equal(alone, beside)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

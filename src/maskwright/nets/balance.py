@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-SMALLEST = 1e-20
-"""lengths of gradients are far above"""
+SMALLEST, MOST = 1e-20, 1000.0
+"""lengths of gradients are far above the first; the second's grows at most by so much, when next to nothing of it is left"""
 
 
 def balanced(x: Tensor) -> tuple[Tensor, Tensor]:
     """(M, W) for the first task and for the second."""
-    return _Balanced.apply(x)  # type: ignore[no-untyped-call, no-any-return]
+    return _Balanced.apply(x)  # type: ignore[no-untyped-call]
 
 
 class _Balanced(torch.autograd.Function):
@@ -35,4 +35,4 @@ class _Balanced(torch.autograd.Function):
         first, second = grads
         if first is None or second is None:
             return second if first is None else first
-        return first + second * (first.norm() / second.norm().clamp(min=SMALLEST))
+        return first + second * (first.norm() / second.norm().clamp(min=SMALLEST)).clamp(max=MOST)

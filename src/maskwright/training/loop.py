@@ -4,8 +4,8 @@ In: a net, an `Order` of batches, held-out batches with their floors, a `TrainCo
 as it was at its best look, on disk by way of `keep`. Knows no file formats, no command line, no modality.
 
 Only the clock's hint (`Pace`) depends on time; with the steps given, a run is a pure function of its recipe and data, and a
-run resumed from any checkpoint ends in the same bytes. On several processes a step is that step, cut in parts; there, and
-on a GPU, whose sums have no fixed order, all of this holds within float noise.
+run resumed from any checkpoint ends in the same bytes. On several processes a step is that step, cut in parts (as far as
+`processes.py` has it); there, and on a GPU, whose sums have no fixed order, all of this holds within float noise.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 In: torchrun's environment; a net. Out: the net's objective, shared between the processes: each holds all of it (DDP), or a
 part of every parameter (FSDP2, Zhao et al., 2023). A step takes the same batch as one process would, cut in parts, and its
-loss is the same within float noise. With one process all of this does nothing.
+loss is the same within float noise; so is its gradient, but for what a head balances within its part (`nets/balance.py`).
+With one process all of this does nothing.
 """
 
 from __future__ import annotations

@@ -112,23 +112,18 @@ inline Block block_of(int64_t begin, int64_t n, int64_t reach) {
 }
 
 // Scores of a block to probabilities; beyond the record and the window: 0. Rows are whole vectors, and are gone through whole:
-// what is left over of a vector would be gone through one by one. (The largest is sought among copies, by `load`: std::max of
-// two references is not vectorised.)
+// what is left over of a vector would be gone through one by one.
 inline void softmax(float *scores, const Block &b, int64_t reach) {
     for (int64_t i = b.begin; i < b.end; i++) {
-        float *row = scores + (i - b.begin) * b.padded, most = -INFINITY, sum = 0;
+        float *row = scores + (i - b.begin) * b.padded;
         float *first = row + (reach ? std::max(b.first, i - reach) : b.first) - b.first;
         float *last = row + (reach ? std::min(b.last, i + reach + 1) : b.last) - b.first;
         std::fill(row, first, -INFINITY);
         std::fill(last, row + b.padded, -INFINITY);
-#pragma omp simd reduction(max : most)
-        for (int64_t j = 0; j < b.padded; j++) most = std::max(most, load(row[j]));
-#pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < b.padded; j++) {
-            row[j] = exponential(row[j] - most);
-            sum += row[j];
-        }
-        float share = 1.0f / sum;
+        float most = largest(row, b.padded);
+#pragma omp simd
+        for (int64_t j = 0; j < b.padded; j++) row[j] = exponential(row[j] - most);
+        float share = 1.0f / total(row, b.padded);
 #pragma omp simd
         for (int64_t j = 0; j < b.padded; j++) row[j] *= share;
         std::fill(row, first, 0.0f);
@@ -138,15 +133,15 @@ inline void softmax(float *scores, const Block &b, int64_t reach) {
 
 #ifdef __AVX512BF16__
 // Scores of a block to what is to be multiplied by `share`, a row each, for probabilities; packed along a row.
-inline void unscaled(const float *scores, const Block &b, int64_t reach, uint32_t *packed, float *share) {
+inline void unscaled(float *scores, const Block &b, int64_t reach, uint32_t *packed, float *share) {
     for (int64_t i = b.begin; i < b.end; i++) {
-        const float *row = scores + (i - b.begin) * b.padded;
+        float *row = scores + (i - b.begin) * b.padded;
         uint32_t *to = packed + (i - b.begin) * b.wide;
         int64_t first = (reach ? std::max(b.first, i - reach) : b.first) - b.first;
         int64_t last = (reach ? std::min(b.last, i + reach + 1) : b.last) - b.first;
-        float most = -INFINITY;
-#pragma omp simd reduction(max : most)
-        for (int64_t j = first; j < last; j++) most = std::max(most, load(row[j]));
+        std::fill(row, row + first, -INFINITY);
+        std::fill(row + last, row + b.padded, -INFINITY);
+        float most = largest(row, b.padded);
         __m512 sum = _mm512_setzero_ps();
         for (int64_t j = 0; j < b.padded; j += LANES) {
             int64_t from = std::min<int64_t>(std::max<int64_t>(first - j, 0), LANES);
@@ -162,7 +157,7 @@ inline void unscaled(const float *scores, const Block &b, int64_t reach, uint32_
     }
 }
 #else
-inline void unscaled(const float *, const Block &, int64_t, uint32_t *, float *) {}
+inline void unscaled(float *, const Block &, int64_t, uint32_t *, float *) {}
 #endif
 
 // One head of one record, as fp32: what both directions begin with.
@@ -305,9 +300,7 @@ void attend_backward(const T *qkv, const int64_t *cu, const float *cosine, const
                 }
                 for (int64_t i = 0; i < rows; i++) {
                     float *pi = p + i * b.padded, *di = dp + i * b.padded;
-                    float mean = 0;  // outside, probabilities are 0
-#pragma omp simd reduction(+ : mean)
-                    for (int64_t j = 0; j < b.padded; j++) mean += pi[j] * di[j];
+                    float mean = dot(pi, di, b.padded);  // outside, probabilities are 0
 #pragma omp simd
                     for (int64_t j = 0; j < b.padded; j++) di[j] = pi[j] * (di[j] - mean);
                 }

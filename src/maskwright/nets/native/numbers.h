@@ -1,11 +1,11 @@
-// Numbers as the kernels see them: bf16 and fp32 in memory, fp32 in arithmetic; exponentials and the normal distribution.
+// Numbers as the kernels see them: bf16 and fp32 in memory, fp32 in arithmetic; sums, exponentials, the normal distribution.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#ifdef __AVX512BF16__
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
@@ -28,6 +28,70 @@ inline void store(bf16 *to, float x) {  // to the nearest, ties to even; a NaN s
     std::memcpy(&wide, &x, 4);
     uint32_t rounded = (wide + 0x7fff + ((wide >> 16) & 1)) >> 16;
     to->bits = uint16_t(x == x ? rounded : 0x7fc0);
+}
+
+#ifdef __AVX512F__
+constexpr int LANES = 16;
+#else
+constexpr int LANES = 8;
+#endif
+typedef float Vector __attribute__((vector_size(4 * LANES), aligned(4)));
+
+// Lanes to one number. Compilers add those of a loop up one after the other, which takes as long as a short row does.
+#ifdef __AVX512F__
+inline float sum_of(Vector lanes) { return _mm512_reduce_add_ps((__m512)lanes); }
+inline float most_of(Vector lanes) { return _mm512_reduce_max_ps((__m512)lanes); }
+#else
+inline float sum_of(Vector lanes) {
+    float out = 0;
+    for (int i = 0; i < LANES; i++) out += lanes[i];
+    return out;
+}
+inline float most_of(Vector lanes) {
+    float out = lanes[0];
+    for (int i = 1; i < LANES; i++) out = std::max(out, load(lanes[i]));
+    return out;
+}
+#endif
+
+inline float total(const float *x, int64_t n) {
+    Vector sum = {};
+    int64_t j = 0;
+    for (; j + LANES <= n; j += LANES) sum += *(const Vector *)(x + j);
+    float out = sum_of(sum);
+    for (; j < n; j++) out += x[j];
+    return out;
+}
+
+inline float dot(const float *x, const float *y, int64_t n) {
+    Vector sum = {};
+    int64_t j = 0;
+    for (; j + LANES <= n; j += LANES) sum += *(const Vector *)(x + j) * *(const Vector *)(y + j);
+    float out = sum_of(sum);
+    for (; j < n; j++) out += x[j] * y[j];
+    return out;
+}
+
+// The sum of squared distances from the mean.
+inline float spread(const float *x, float mean, int64_t n) {
+    Vector sum = {};
+    int64_t j = 0;
+    for (; j + LANES <= n; j += LANES) {
+        Vector apart = *(const Vector *)(x + j) - mean;
+        sum += apart * apart;
+    }
+    float out = sum_of(sum);
+    for (; j < n; j++) out += (x[j] - mean) * (x[j] - mean);
+    return out;
+}
+
+inline float largest(const float *x, int64_t n) {  // n is a multiple of LANES
+    Vector most = *(const Vector *)x;
+    for (int64_t j = LANES; j < n; j += LANES) {
+        Vector next = *(const Vector *)(x + j);
+        most = next > most ? next : most;
+    }
+    return most_of(most);
 }
 
 inline float exponential(float x) {  // Cephes' expf: 2 units in the last place; vectorises

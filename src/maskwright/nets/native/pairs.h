@@ -1,5 +1,6 @@
-// The same products of pairs of bf16, summed in fp32: by the chip's matrix tiles (AMX) where it has them, by its vectors
-// (AVX512-BF16) otherwise. A word holds two numbers that follow each other along the dimension that is summed over.
+// The same products of pairs of bf16, summed in fp32: by the chip's vectors (AVX512-BF16), or by its matrix tiles (AMX) where it
+// has them; its vectors are slower at pairs than at fp32 then, so there are no pairs where the system refuses tiles. A word
+// holds two numbers that follow each other along the dimension that is summed over.
 //
 // `across` packs the two of neighbouring rows, `along` those of neighbouring columns. Tiles work on 16 x 16 words, whole: sums
 // run over words up to the next multiple of DEEP, which must be zero, and up to the next 16 rows are read and written.
@@ -9,10 +10,7 @@
 
 #include "products.h"
 
-#ifdef __AVX512BF16__
-#include <immintrin.h>
-#endif
-#if defined(__AMX_BF16__) && defined(__linux__)
+#if defined(__AVX512BF16__) && defined(__AMX_BF16__) && defined(__linux__)
 #define TILES
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -101,11 +99,11 @@ inline bool pairs_served() {
 struct Tiles {
     bool on;
     explicit Tiles(bool wanted) : on(wanted && pairs_served()) {
-        struct alignas(64) {
+        static const struct alignas(64) {  // constant: GCC takes only the first bytes for read, and may leave out later stores
             uint8_t palette = 1, start = 0, reserved[14] = {};
             uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
             uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-        } shape;
+        } shape{};
         if (on) _tile_loadconfig(&shape);
     }
     ~Tiles() {

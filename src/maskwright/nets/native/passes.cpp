@@ -20,27 +20,20 @@ void norm_forward(const T *x, const T *a, const float *weight, const float *shif
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < rows; i++) {
             const T *xi = x + i * width;
-            float sum = 0, square = 0;
             if (a) {
                 const T *ai = a + i * width;
                 T *si = s + i * width;
-#pragma omp simd reduction(+ : sum)
+#pragma omp simd
                 for (int64_t j = 0; j < width; j++) {
                     store(si + j, load(xi[j]) + load(ai[j]));
                     row[j] = load(si[j]);
-                    sum += row[j];
                 }
             } else {
-#pragma omp simd reduction(+ : sum)
-                for (int64_t j = 0; j < width; j++) {
-                    row[j] = load(xi[j]);
-                    sum += row[j];
-                }
+#pragma omp simd
+                for (int64_t j = 0; j < width; j++) row[j] = load(xi[j]);
             }
-            float mean = sum / width;
-#pragma omp simd reduction(+ : square)
-            for (int64_t j = 0; j < width; j++) square += (row[j] - mean) * (row[j] - mean);
-            float scale = 1.0f / std::sqrt(square / width + eps);
+            float mean = total(row.data(), width) / width;
+            float scale = 1.0f / std::sqrt(spread(row.data(), mean, width) / width + eps);
             stats[2 * i] = mean;
             stats[2 * i + 1] = scale;
             T *hi = h + i * width;
@@ -65,29 +58,25 @@ void norm_backward(const T *s, const float *stats, const float *weight, const T 
         float *dw = dweight + part * width, *db = dshift + part * width;
         for (int64_t i = rows * part / threads; i < rows * (part + 1) / threads; i++) {
             const T *si = s + i * width, *gi = gh + i * width;
-            float mean = stats[2 * i], scale = stats[2 * i + 1], along = 0, total = 0;
-#pragma omp simd reduction(+ : along, total)
+            float mean = stats[2 * i], scale = stats[2 * i + 1];
+#pragma omp simd
             for (int64_t j = 0; j < width; j++) {
                 float g = load(gi[j]), c = (load(si[j]) - mean) * scale;
                 centred[j] = c;
                 dw[j] += g * c;
                 db[j] += g;
-                g *= weight[j];
-                pulled[j] = g;
-                along += g * c;
-                total += g;
+                pulled[j] = g * weight[j];
             }
-            along /= width;
-            total /= width;
+            float along = dot(pulled.data(), centred.data(), width) / width, level = total(pulled.data(), width) / width;
             T *di = dx + i * width;
             if (gs) {
                 const T *ri = gs + i * width;
 #pragma omp simd
                 for (int64_t j = 0; j < width; j++)
-                    store(di + j, load(ri[j]) + scale * (pulled[j] - total - centred[j] * along));
+                    store(di + j, load(ri[j]) + scale * (pulled[j] - level - centred[j] * along));
             } else {
 #pragma omp simd
-                for (int64_t j = 0; j < width; j++) store(di + j, scale * (pulled[j] - total - centred[j] * along));
+                for (int64_t j = 0; j < width; j++) store(di + j, scale * (pulled[j] - level - centred[j] * along));
             }
         }
     }
@@ -218,13 +207,8 @@ void embed_forward(const float *table, const int64_t *ids, const float *weight, 
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t i = 0; i < rows; i++) {
         const float *row = table + ids[i] * width;
-        float sum = 0, square = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < width; j++) sum += row[j];
-        float mean = sum / width;
-#pragma omp simd reduction(+ : square)
-        for (int64_t j = 0; j < width; j++) square += (row[j] - mean) * (row[j] - mean);
-        float scale = 1.0f / std::sqrt(square / width + eps);
+        float mean = total(row, width) / width;
+        float scale = 1.0f / std::sqrt(spread(row, mean, width) / width + eps);
         stats[2 * i] = mean;
         stats[2 * i + 1] = scale;
         T *to = h + i * width;
@@ -245,22 +229,18 @@ void embed_backward(const float *table, const int64_t *ids, const float *stats, 
             if (ids[i] % threads != part) continue;
             const float *row = table + ids[i] * width;
             const T *gi = gh + i * width;
-            float mean = stats[2 * i], scale = stats[2 * i + 1], along = 0, total = 0;
-#pragma omp simd reduction(+ : along, total)
+            float mean = stats[2 * i], scale = stats[2 * i + 1];
+#pragma omp simd
             for (int64_t j = 0; j < width; j++) {
                 float g = load(gi[j]), c = (row[j] - mean) * scale;
                 centred[j] = c;
                 dw[j] += g * c;
-                g *= weight[j];
-                pulled[j] = g;
-                along += g * c;
-                total += g;
+                pulled[j] = g * weight[j];
             }
-            along /= width;
-            total /= width;
+            float along = dot(pulled.data(), centred.data(), width) / width, level = total(pulled.data(), width) / width;
             float *to = dtable + ids[i] * width;
 #pragma omp simd
-            for (int64_t j = 0; j < width; j++) to[j] += scale * (pulled[j] - total - centred[j] * along);
+            for (int64_t j = 0; j < width; j++) to[j] += scale * (pulled[j] - level - centred[j] * along);
         }
     }
 }

@@ -7,11 +7,10 @@ namespace {
 
 // A tile of 6 rows keeps its sums in registers: 24 of the 32 that AVX-512 has, 12 of the 16 of AVX2.
 #ifdef __AVX512F__
-constexpr int LANES = 16, WIDEST = 4;
+constexpr int WIDEST = 4;
 #else
-constexpr int LANES = 8, WIDEST = 2;
+constexpr int WIDEST = 2;
 #endif
-typedef float Vector __attribute__((vector_size(4 * LANES), aligned(4)));
 
 // C (m, n) = A (m, k) B (k, n), or += where it adds; n is a multiple of LANES, A is read as A[i * down + j * right].
 template <bool ADD, int ROWS, int WIDE>
