@@ -93,7 +93,7 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
         with _OPENING:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
         if image.width * image.height > MOST_PIXELS:
-            raise _too_large(name, f"{image.width}x{image.height}")
+            raise _too_large(name, f"{image.width}x{image.height}, ")
         _all_bands(image, name)
         picture, frames = _first(image, name, note)
     if frames > 1:
@@ -126,7 +126,7 @@ def _named(name: str, begins: bytes = b"") -> Iterator[None]:
             what = "a TIFF of a kind that can't be read here; save it as .npy or .png"
         raise DataError(f"{name}: {what}; leave it out") from None
     except Image.DecompressionBombError:
-        raise _too_large(name, "more") from None
+        raise _too_large(name) from None
     except Exception as error:  # of broken files it raises whatever its decoders run into
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{name}: a damaged picture: {said}; leave it out") from None
@@ -174,8 +174,8 @@ def _sixteen_a_channel(data: bytes, image: Any) -> bool:
     return (data.startswith(_BEGINNINGS[1]) and data[24:25] == b"\x10") or max(depth, default=8) == 16
 
 
-def _too_large(name: str, size: str) -> DataError:
-    return DataError(f"{name}: claims {size} pixels, over the limit of {MOST_PIXELS / 1e6:.0f} million; leave it out")
+def _too_large(name: str, size: str = "") -> DataError:
+    return DataError(f"{name}: claims {size}more pixels than the limit of {MOST_PIXELS / 1e6:.0f} million; leave it out")
 
 
 def resized(values: Array, rows: int, columns: int, smooth: bool = True) -> Array:
