@@ -1,9 +1,9 @@
-"""Two tasks that learn from the same vectors: the second moves them as much as the first, no more.
+"""Two tasks that learn from the same vectors: the second moves them so many times as much as the first, whatever the data.
 
-In: vectors (M, W). Out: the same for either task; on the way back the second's gradient is brought to the length that the
-first's has over all of them, and both are added up. Any fixed weight makes the second hardly felt on some data and all that
-counts on other (as in GradNorm: Chen et al., 2018, section 3, which learns weights to the same end). Knows no task; of
-several processes each balances its own vectors.
+In: vectors (M, W). Out: the same for either task; on the way back the second's gradient is brought to so many times the
+length that the first's has over all of them, and both are added up. Any fixed weight makes the second hardly felt on some
+data and all that counts on other (as in GradNorm: Chen et al., 2018, section 3, which learns weights to the same end).
+Knows no task; of several processes each balances its own vectors.
 """
 
 from __future__ import annotations
@@ -15,24 +15,26 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 SMALLEST, MOST = 1e-20, 1000.0
-"""lengths of gradients are far above the first; the second's grows at most by so much, when next to nothing of it is left"""
+"""lengths of gradients are far above the first; the second's grows at most so far, when next to nothing of it is left"""
 
 
-def balanced(x: Tensor) -> tuple[Tensor, Tensor]:
-    """(M, W) for the first task and for the second."""
-    return _Balanced.apply(x)  # type: ignore[no-untyped-call]
+def balanced(x: Tensor, times: float) -> tuple[Tensor, Tensor]:
+    """(M, W) for the first task and for the second, whose gradient is to be `times` as long."""
+    return _Balanced.apply(x, times)  # type: ignore[no-untyped-call]
 
 
 class _Balanced(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, times: float) -> tuple[Tensor, Tensor]:
+        ctx.times = times
         ctx.set_materialize_grads(False)
         return x.view_as(x), x.view_as(x)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> Tensor | None:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, None]:
         first, second = grads
         if first is None or second is None:
-            return second if first is None else first
-        return first + second * (first.norm() / second.norm().clamp(min=SMALLEST)).clamp(max=MOST)
+            return second if first is None else first, None
+        length = ctx.times * first.norm() / second.norm().clamp(min=SMALLEST)
+        return first + second * length.clamp(max=MOST), None

@@ -28,6 +28,9 @@ from maskwright.tokens import Array, Chance, Scene
 
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
+PULL = 3.0
+"""times as much as pixels, outlines move what both are told from: at less, vectors need more labels to tell shapes apart; at
+ten, photographs lose their colours"""
 
 
 class PixelInput(nn.Module):
@@ -81,7 +84,7 @@ class PixelHead(nn.Module):
 
     def forward(self, states: Tensor, kind: Tensor, scene: Scene) -> Levels:
         _, features = self.norm(F.gelu(self.dense(states)))
-        features, drawn = balanced(features.float())  # bf16 would round a mean by half a level
+        features, drawn = balanced(features.float(), PULL)  # bf16 would round a mean by half a level
         parts = zip(self.out.weight.chunk(3), self.out.bias.chunk(3), strict=True)
         mean, given, alone = (F.linear(features, weight, bias) for weight, bias in parts)
         scales = given.clamp(sharpest(self.levels), WIDEST), alone.clamp(sharpest(self.levels), WIDEST)
