@@ -43,7 +43,7 @@ def test_fill_a_text(folder: Path, run: Run) -> None:
 
 def test_score_and_embed_a_text(folder: Path, run: Run) -> None:
     row = json.loads(run("score", folder, "I lost my card.", "--json").stdout)
-    assert set(row) == {"total", "per_token", "tokens", "offsets"}
+    assert set(row) == {"total", "mean", "per_token", "shares", "tokens", "offsets"}
     assert "".join(row["tokens"]) == "I lost my card."
     assert "nats in all" in run("score", folder, "I lost my card.").stdout
     assert len(json.loads(run("embed", folder, "a", "--json").stdout)["embedding"]) == 48

@@ -21,6 +21,7 @@ from PIL import Image
 import maskwright as mw
 from maskwright.errors import DataError, MaskwrightWarning, ModelError, QueryError, RecipeError
 from maskwright.records import pictures
+from maskwright.results import strength
 
 TINY = ("net.width=32", "net.layers=2", "net.heads=2", "net.ff=48", "train.batch_tokens=512", "train.look_tokens=1000",
         "calibration.slots=400", "train.held_out=0.2")  # fmt: skip
@@ -266,20 +267,26 @@ def test_strips_heat_and_a_folder_of_filled_pictures(
         Image.fromarray(holed(wave(seed))).save(tmp_path / "torn" / f"{seed}.png")
     done = run("fill", trained, tmp_path / "torn", "--out", tmp_path / "mended", "--show", tmp_path / "strips")
     assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in (tmp_path / "mended").iterdir()) == ["1.png", "2.png"]
+    assert sorted(p.name for p in (tmp_path / "mended").iterdir()) == ["1.png", "2.png", "sources.jsonl"]
     rows, columns = wave(1).shape[:2]
     with Image.open(tmp_path / "strips" / "1.png") as strip:
         assert strip.size == (3 * columns + 2 * 4, rows)
     (tmp_path / "torn" / "more").mkdir()
-    Image.fromarray(holed(wave(3))).save(tmp_path / "torn" / "more" / "1.png")
+    (tmp_path / "torn" / "more" / "more").mkdir()
+    for folder in ("more", "more/more"):
+        Image.fromarray(holed(wave(3))).save(tmp_path / "torn" / folder / "1.png")
     assert run("fill", trained, tmp_path / "torn", "--out", tmp_path / "all").returncode == 0
-    assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["1.png", "2.png", "more-1.png"]
+    listed = [json.loads(line) for line in (tmp_path / "all" / "sources.jsonl").read_text().splitlines()]
+    assert {row["file"]: Path(row["source"]).relative_to(tmp_path / "torn").as_posix() for row in listed} == {
+        "1.png": "1.png", "2.png": "2.png", "more-1.png": "more/1.png", "1~2.png": "more/more/1.png",
+    }  # fmt: skip
+    assert {p.name for p in (tmp_path / "all").iterdir()} == {"sources.jsonl", *(row["file"] for row in listed)}
     done = run("fill", trained, tmp_path / "torn" / "1.png", "--draws", 2, "--out", tmp_path / "drawn")
-    assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["1-1.png", "1-2.png"]
+    assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["1-1.png", "1-2.png", "sources.jsonl"]
     whole, torn = ({"image": pictures.encoded(pictures.of_array(wave(4), "a"))}, (tmp_path / "torn" / "1.png").read_bytes())
     pq.write_table(pa.Table.from_pylist([{"image": torn}, whole, {"image": torn}]), tmp_path / "torn.parquet")
     done = run("fill", trained, tmp_path / "torn.parquet", "--out", tmp_path / "rows")
-    assert sorted(p.name for p in (tmp_path / "rows").iterdir()) == ["torn-1.png", "torn-3.png"]
+    assert sorted(p.name for p in (tmp_path / "rows").iterdir()) == ["sources.jsonl", "torn-1.png", "torn-3.png"]
     assert done.stderr.splitlines()[-1] == "skipped 1 of 3 records"
     both = run("fill", trained, tmp_path / "torn", "--out", tmp_path / "same", "--show", tmp_path / "same")
     assert (both.returncode, both.stderr) == (2, f"maskwright: --show {tmp_path / 'same'}: is --out too; name another\n")
@@ -288,9 +295,17 @@ def test_strips_heat_and_a_folder_of_filled_pictures(
         assert refused.returncode == 2
         assert "don't go into one .png file; name a folder" in refused.stderr
         assert not (tmp_path / "one.png").exists()
-    done = run("score", trained, photos / "0" / "0.png", "--show", tmp_path / "heat.png", "--json")
+    for option in ("--out", "--show"):  # before any is filled
+        refused = run("fill", trained, tmp_path / "torn", option, tmp_path / "strip.npz")
+        assert refused.returncode == 2
+        assert f"{option} {tmp_path / 'strip.npz'}: end it in .parquet or .png" in refused.stderr
+    refused = run("score", trained, photos / "0", "--out", tmp_path / "s.npy")
+    assert f"--out {tmp_path / 's.npy'}: end it in .parquet or .jsonl" in refused.stderr
+    refused = run("fill", trained, tmp_path / "torn", "--show", tmp_path / "s.npy")
+    assert f"--show {tmp_path / 's.npy'}: end it in .parquet or .png, or name a folder" in refused.stderr
+    done = run("score", trained, photos / "0" / "0.png", "--show", tmp_path / "heat.PNG", "--json")
     assert done.returncode == 0, done.stderr
-    with Image.open(tmp_path / "heat.png") as heat:
+    with Image.open(tmp_path / "heat.PNG") as heat:
         seen = np.asarray(heat)
     assert seen.shape == (wave(0).shape[0], 2 * wave(0).shape[1] + 4, 3)
     assert (seen == 255).all(axis=2).any()
@@ -303,7 +318,7 @@ def test_alarms_are_as_rare_as_promised(trained: Path, photos: Path, model: mw.M
     assert 0.08 < false < 0.36  # the level itself was taken from some fifteen held-out pictures
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     assert model.score(noise).mean > line
-    with pytest.raises(QueryError, match="can't be promised: calibration had"):
+    with pytest.raises(QueryError, match=r"needs 999; train longer \(or --set calibration\.slots=[4-9]\d{3}, time for so"):
         model.threshold(0.001)
     with pytest.raises(QueryError, match="between 0 and 1"):
         model.threshold(1.0)
@@ -365,6 +380,23 @@ def test_a_vit_is_given_a_head_of_either_kind(photos: Path, tmp_path: Path) -> N
         assert json.loads((out / "config.json").read_text())["norm_pix_loss"] is (norm_pix == "true")
     with pytest.raises(RecipeError, match=r"its own image; leave image\.norm_pix out"):
         mw.train(photos, out=tmp_path / "n", init=tmp_path / "0", steps=2, settings=["image.norm_pix=false"])
+
+
+def test_a_ragged_edge_is_as_strange_as_what_is_known_of_it(model: mw.Model) -> None:
+    """Of the last row of patches a pixel's breadth is there."""
+    y, x = np.mgrid[:65, :64]
+    picture = (120 + 80 * np.sin(x / 9 + y / 14)[..., None] * np.array([1.0, 0.3, 0.3])).clip(0, 255).astype(np.uint8)
+    even, ragged = model.score([picture[:64], picture])
+    assert not even.shares
+    assert ragged.shares == [1.0] * 64 + [0.125] * 8
+    assert ragged.mean == pytest.approx(ragged.total / 65)
+    assert even.mean == pytest.approx(even.total / 64)
+    lit = strength(ragged.per_token, ragged.shares)
+    assert lit[:64] == ragged.per_token[:64]
+    assert lit[64:] == pytest.approx([4 * nats for nats in ragged.per_token[64:]])
+    for verb in (model.score, model.embed):
+        with pytest.raises(QueryError, match=r"input\[0\]: nothing of it is known; leave it out"):
+            verb(pictures.Picture(picture, np.zeros((65, 64), dtype=bool)))
 
 
 def test_a_cameras_twelve_bits_are_its_own_levels(tmp_path: Path) -> None:

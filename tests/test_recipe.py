@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.asked import asked
-from maskwright.errors import ModelError, RecipeError
+from maskwright.errors import ModelError, RecipeError, RunError
 from maskwright.modalities import Modality, modality
 from maskwright.recipe import DataConfig, Recipe, keys, parsed
 from maskwright.sizing import CLOSE, LAPTOP, Choice, Length, Place, choose, nets, schedule, seconds
@@ -69,6 +70,25 @@ def test_heads_alone_leave_the_widths_that_they_divide() -> None:
 def test_values_out_of_range_are_named(setting: str) -> None:
     with pytest.raises(RecipeError, match=setting.split(".")[1].split("=")[0]):
         asked(None, [setting], {"budget": None, "steps": None, "tokens": None})
+
+
+NOTHING = {"budget": None, "steps": None, "tokens": None}
+
+
+def test_a_path_that_is_not_there_is_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"phots: no such file or folder"):
+        asked(tmp_path / "phots", ["image.longest=0"], NOTHING)
+
+
+def test_a_run_that_is_gone_on_with_may_be_told_again_what_it_was_told() -> None:
+    assert asked(None, ["image.longest=0"], NOTHING).given == {"image.longest": 0}
+
+
+def test_a_name_that_no_file_could_hold_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/Fotos_\xfc"
+    os.mkdir(folder)
+    with pytest.raises(RecipeError, match=r"Fotos_\\xfc: its name is not UTF-8"):
+        asked(os.fsdecode(folder), [], NOTHING)
 
 
 def test_a_recipe_of_another_version_is_named(tmp_path: Path) -> None:

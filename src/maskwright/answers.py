@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 from maskwright.errors import RunError
 from maskwright.records.forms import Form
 
+LISTED = "sources.jsonl"
+"""in a folder of files: what each was made of"""
 Row = dict[str, Any]
 
 
@@ -87,15 +90,17 @@ class Npy:
 
 class Files:
     """Values that are files of their own: the only one to a path that ends like it, or any number into a folder, named after
-    their records."""
+    their records, and listed with them in a file."""
 
     def __init__(self, path: Path, form: Form, final: Path) -> None:
         self.path, self.form, self.final, self.several = path, form, final, not final.suffix
+        self.names: Counter[str] = Counter()
         if path.is_dir():  # of a command that was killed
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
         if self.several:
             path.mkdir()
+            self.listed = Jsonl(path / LISTED)
 
     def add(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -104,10 +109,12 @@ class Files:
             name = self._fresh(row["source"], f"-1{ending}" if len(values) > 1 else ending)
             for number, value in enumerate(values, 1):
                 if self.several:
-                    (self.path / f"{name}{f'-{number}' if len(values) > 1 else ''}{ending}").write_bytes(value)
+                    own = f"{name}{f'-{number}' if len(values) > 1 else ''}{ending}"
+                    (self.path / own).write_bytes(value)
+                    self.listed.add([{"file": own, "source": row["source"]}])
                 elif self.path.exists() or len(values) > 1:
                     raise RunError(f"several {self.form.name} don't go into one file; name a folder, or a .parquet file")
-                elif ending != self.final.suffix:
+                elif ending != self.final.suffix.lower():
                     raise RunError(f"{self.final}: what was made doesn't go into such a file; end it in {ending}")
                 else:
                     self.path.write_bytes(value)
@@ -120,26 +127,35 @@ class Files:
         found = re.fullmatch(r"(.*?)(?::(?:[^:]*\brow )?(\d[\d\[\]]*))?", source, re.S)
         file, row = Path(found[1] if found else source), found[2] if found else None
         name = file.stem + (f"-{row}" if row else "")
-        for tried in (name, f"{file.parent.name}-{name}", *(f"{name}~{count}" for count in range(2, 1_000_000))):
-            if not (self.path / (tried + ending)).exists():
-                return tried
-        raise RunError(f"{self.path}: too many files of the name {name}")
+        tried = name
+        while (self.path / (tried + ending)).exists():
+            self.names[name] += 1
+            tried = f"{name}~{self.names[name]}" if self.names[name] > 1 else f"{file.parent.name}-{name}"
+        return tried
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        if self.several:
+            self.listed.close()
 
 
 class Answers:
     """`with Answers(path, schema) as out: out.add(rows)`; nothing is left behind where it fails."""
 
     def __init__(
-        self, path: Path, schema: pa.Schema, matrix: str | None = None, form: Form | None = None, option: str = "--out"
+        self,
+        path: Path,
+        schema: pa.Schema,
+        matrix: str | None = None,
+        form: Form | None = None,
+        own: Sequence[str] = (),
+        option: str = "--out",
     ) -> None:
-        own = form.endings if form and form.column in schema.names else ()
-        kinds = [".parquet", *(own or [".jsonl"]), *([".npy"] if matrix else [])]
-        if path.suffix not in kinds and (path.suffix or not own):
+        """`own`: endings of files of single values; none where rows hold no such values."""
+        suffix, kinds = path.suffix.lower(), [".parquet", *(own or [".jsonl"]), *([".npy"] if matrix else [])]
+        if suffix not in kinds and (suffix or not own):
             folder = ", or name a folder without an ending" if own else ""
             raise RunError(f"{option} {path}: end it in {' or '.join(kinds)}{folder}")
-        self.finals = [path] + ([path.with_suffix(".ids.jsonl")] if path.suffix == ".npy" and matrix else [])
+        self.finals = [path] + ([path.with_suffix(".ids.jsonl")] if suffix == ".npy" and matrix else [])
         for final in self.finals:
             if final.exists():
                 raise RunError(f"{option} {final}: exists; name another")
@@ -147,11 +163,11 @@ class Answers:
                 raise RunError(f"{option} {final}: there is no folder {final.parent}")
         self.temporaries = [final.with_name(f".{final.name}.tmp") for final in self.finals]
         self.sink: Sink
-        if path.suffix == ".parquet":
+        if suffix == ".parquet":
             self.sink = Parquet(self.temporaries[0], schema)
-        elif form and own and path.suffix in (*own, ""):
+        elif form and own and suffix in (*own, ""):
             self.sink = Files(self.temporaries[0], form, path)
-        elif path.suffix == ".jsonl":
+        elif suffix == ".jsonl":
             self.sink = Jsonl(self.temporaries[0])
         else:
             assert matrix is not None

@@ -112,29 +112,22 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
     if "train.device" in told and options["train.device"]:
         raise RecipeError("train.device is given twice over: leave out --device, or the setting")
     given = {key: value for key, value in (options | told).items() if value is not None}
+    for name in (*(given.get("data.paths") or ()), *(value for value in given.values() if isinstance(value, str))):
+        _spelled(name)
     # What a budget will choose may go with net settings that the default width doesn't go with; what a modality is told may
     # need what a checkpoint brings.
     later = {"net", *modalities.sections()}
     recipe = Recipe().with_values({k: v for k, v in given.items() if k.split(".")[0] not in later})
     why = ""
-    if (
-        "modality" not in given
-        and recipe.data.paths
-        and all(path in ONCE or os.path.exists(path) for path in recipe.data.paths)
-    ):
+    for path in recipe.data.paths:
+        if path not in ONCE and not os.path.exists(path):
+            raise RunError(f"{path}: no such file or folder")
+    if "modality" not in given and recipe.data.paths:
         found, why = modalities.detect(recipe.data.source(values=values))
         recipe = replace(recipe, modality=found.name)
-    chosen = modalities.modality(recipe.modality)
-    for key in given:
-        if key.split(".")[0] in modalities.sections() - {chosen.section}:
-            raise RecipeError(f"{key} is not for {chosen.form.name}; leave it out")
-    if recipe.init:
-        given |= _brought(recipe.init, chosen, given)
-    recipe = recipe.with_values({k: v for k, v in given.items() if k.split(".")[0] == chosen.section})
-    chosen.configure(getattr(recipe, chosen.section))
-    if not recipe.init:
-        sizing.nets(given, NetConfig.length, chosen)  # refuses what no net could have
-    recipe = replace(recipe, mask=chosen.mask).with_values({k: v for k, v in given.items() if k.startswith("mask.")})
+    if "modality" not in given and not recipe.data.paths:  # a run is gone on with; what is given tells enough
+        recipe = replace(recipe, modality=modalities.of_sections(key.split(".")[0] for key in given))
+    recipe, given = _of_modality(recipe, given, modalities.modality(recipe.modality))
     machine.device(recipe.train.device)
     if "train.steps" in given:
         if any(length.values()):
@@ -142,7 +135,30 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
         length = length | {"steps": recipe.train.steps}
     counted = length["steps"] or length["tokens"]
     recipe = replace(recipe, budget="" if counted else length["budget"] or DEFAULT_BUDGET)
-    return Asked(recipe, given, length, values, f"taken for {chosen.form.name}: {why}" if why else "")
+    return Asked(recipe, given, length, values, f"taken for {found.form.name}: {why}" if why else "")
+
+
+def _of_modality(recipe: Recipe, given: dict[str, Any], chosen: Modality) -> tuple[Recipe, dict[str, Any]]:
+    """With what its section, its masks and a checkpoint say. Raises where that doesn't go together."""
+    for key in given:
+        if key.split(".")[0] in modalities.sections() - {chosen.section}:
+            raise RecipeError(f"{key} is not for {chosen.form.name}; leave it out")
+    if recipe.init and recipe.data.paths:
+        given = given | _brought(recipe.init, chosen, given)
+    recipe = recipe.with_values({k: v for k, v in given.items() if k.split(".")[0] == chosen.section})
+    chosen.configure(getattr(recipe, chosen.section))
+    if not recipe.init:
+        sizing.nets(given, NetConfig.length, chosen)  # refuses what no net could have
+    recipe = replace(recipe, mask=chosen.mask).with_values({k: v for k, v in given.items() if k.startswith("mask.")})
+    return recipe, given
+
+
+def _spelled(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        raise RecipeError(f"{shown}: its name is not UTF-8, and can't be written down; rename it") from None
 
 
 def _brought(init: str, chosen: Modality, given: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class Look:
 
 
 CHUNK_RECORDS, CHUNK_SIZE = 512, 300_000
+LOOKS = (".png",)
+"""what pictures to look at end in"""
 
 
 def bulk(
@@ -59,18 +61,20 @@ def bulk(
     if look and not form.endings:
         raise QueryError(f"--show is for pictures; {form.name} is printed, or written with --out")
     records, alone = _records(text, form, *reading, skipped, noted)
-    endings = {Path(out or "").suffix, Path(look.path if look else "").suffix}.intersection(() if matrix else form.endings)
-    if endings:
-        records = _only(records, form, min(endings))
+    own = form.endings if form.column in schema else ()  # of what goes to --out
+    single = {Path(out or "").suffix.lower()}.intersection(own)
+    single |= {Path(look.path if look else "").suffix.lower()}.intersection(LOOKS)
+    if single:
+        records = _only(records, form, min(single))
     rows = _answered(records, form, answer, reading[2] == "skip" and not alone, skipped)
     count = 0
     with ExitStack() as files:
         sink, strips = None, None
         if out:
-            sink = files.enter_context(Answers(Path(out), arrow_schema(schema), matrix, form))
+            sink = files.enter_context(Answers(Path(out), arrow_schema(schema), matrix, form, own))
         if look:
             kind = arrow_schema({form.column: "bytes"})
-            strips = files.enter_context(Answers(Path(look.path), kind, None, form, "--show"))
+            strips = files.enter_context(Answers(Path(look.path), kind, None, form, LOOKS, "--show"))
         for chunk in rows:
             count += len(chunk)
             if strips and look:

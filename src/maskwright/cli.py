@@ -220,6 +220,7 @@ def score(
 ) -> None:
     """How strange a record is, in nats, in all and for each token; higher = stranger."""
     from maskwright import show as words
+    from maskwright.results import strength
 
     if passes != "all" and not (passes.isascii() and passes.isdigit() and int(passes)):
         raise QueryError(f"--passes {passes}: give a whole number above 0, or all")
@@ -231,9 +232,13 @@ def score(
 
     def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
         found = loaded.score(list(records), count)
-        return [asdict(s) | ({} if level is None else {"odd": s.mean > level, "threshold": level}) for s in found]
+        odd = [{} if level is None else {"odd": s.mean > level, "threshold": level} for s in found]
+        return [asdict(s) | {"mean": s.mean} | more for s, more in zip(found, odd, strict=True)]
 
-    look = Look(show, lambda record, row: form.heat(record.value, row["offsets"], row["per_token"])) if show else None
+    def heat(record: Record, row: dict[str, Any]) -> bytes:
+        return form.heat(record.value, row["offsets"], strength(row["per_token"], row["shares"]))
+
+    look = Look(show, heat) if show else None
     bulk(
         text, form, (field, record, on_bad), answer, out, as_json, partial(words.scored, form),
         words.SCORE_SCHEMA | ({} if level is None else {"odd": "bool", "threshold": "double"}), look=look,

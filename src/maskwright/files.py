@@ -15,7 +15,7 @@ from pathlib import Path
 
 from maskwright.errors import RunError
 
-LOCK = ".lock"
+LOCK = ".maskwright.lock"
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -139,7 +139,9 @@ class Model:
                 known = tokens.take(tokens.present)
                 places = [tuple(map(int, where)) for where in known.where]
                 nats = values[tokens.present].tolist()
-                out.append(Score(float(values.sum()), nats, self.modality.label(known.values), places))
+                shares = self.modality.shares(known)
+                parts = [] if (shares == 1).all() else shares.round(6).tolist()
+                out.append(Score(float(values.sum()), nats, self.modality.label(known.values), places, parts))
         return out[0] if self._alone(record) else out
 
     def threshold(self, false_alarms: float, passes: int | str = PASSES) -> float:
@@ -159,7 +161,15 @@ class Model:
 
     def _encoded(self, records: Iterable[Record]) -> Iterator[tuple[Sequence[Record], list[Tokens]]]:
         """Records in groups, with their tokens, the next of which are cut while the net reads."""
-        return beside(((group, self.modality.encode(group)) for group in self._groups(records)), 1)
+
+        def encoded(group: Sequence[Record]) -> list[Tokens]:
+            out = self.modality.encode(group)
+            for record, tokens in zip(group, out, strict=True):
+                if len(tokens) and not tokens.present.any():
+                    raise QueryError(f"{record.source}: nothing of it is known; leave it out")
+            return out
+
+        return beside(((group, encoded(group)) for group in self._groups(records)), 1)
 
     def _records(self, values: Any, name: str = "input") -> Iterator[Record]:
         return each_of(values, name, self.modality.form)

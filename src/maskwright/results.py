@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -70,7 +71,16 @@ class Score:
     tokens: list[str]
     offsets: list[tuple[int, ...]]
     """where each token lies: its first character and the one after its last; of a patch left, top, right, bottom"""
+    shares: list[float] = field(default_factory=list)
+    """how much of each token is known, where some are known in part (patches at an edge); empty: all are whole"""
 
     @property
     def mean(self) -> float:
-        return self.total / max(len(self.per_token), 1)
+        """Nats a whole token."""
+        return self.total / (sum(self.shares) or max(len(self.per_token), 1))
+
+
+def strength(per_token: Sequence[float], shares: Sequence[float]) -> list[float]:
+    """Nats of each token as if all of it were known, so that edges are as bright as the middle; a sliver says little, and
+    counts as a quarter."""
+    return [nats / max(share, 0.25) for nats, share in zip(per_token, shares or [1.0] * len(per_token), strict=True)]

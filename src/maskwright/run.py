@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,10 @@ from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig
 
 SLOTS = 2000
-WHOLE_TOKENS = 500_000
-"""of whole held-out records, at the most, whose strangeness is measured"""
 SHOWN_TOKENS = 2_000_000
 """of held-out data, at the most, of which slots are chosen"""
 SHOWN_BYTES = 1 << 27
-"""that either may have, as shards store them"""
+"""that it may have, as shards store it"""
 CALIBRATION_SHARE = 0.9
 """of the time that is left after training"""
 
@@ -351,16 +349,15 @@ class _Run:
         chosen = chosen[: np.searchsorted(np.cumsum(pieces.length[chosen]), _room(modality, SHOWN_TOKENS)) + 1]
         return apart(batch_of(modality, prepared.shards, pieces[np.sort(chosen)], frame=False))
 
-    def _whole(self, modality: Modality, prepared: Prepared, parts: Split) -> list[tuple[Tokens, int]]:
-        """Whole records that were held out and chose no weights, and their keys, in an order of chance."""
+    def _whole(self, modality: Modality, prepared: Prepared, parts: Split) -> Iterator[tuple[Tokens, int]]:
+        """Whole records that were held out and chose no weights, and their keys, in an order of chance, as they are read."""
         shards, rng = prepared.shards, np.random.default_rng((self.recipe.train.seed, 4))
-        records = rng.permutation(np.union1d(parts.held["fit"], parts.held["level"]))
-        room = _room(modality, WHOLE_TOKENS)
-        records = records[: np.searchsorted(np.cumsum(shards.lengths[records]), room, side="right")]
-        shapes = shards.shapes[records]
-        pieces = Pieces(records, np.zeros_like(shapes), shapes)
-        tokens = apart(batch_of(modality, shards, pieces, frame=False)) if len(records) else []
-        return list(zip(tokens, map(int, shards.keys[records]), strict=True))
+        for record in rng.permutation(np.union1d(parts.held["fit"], parts.held["level"])):
+            shape = shards.shapes[record][None]
+            (tokens,) = apart(
+                batch_of(modality, shards, Pieces(np.array([record]), np.zeros_like(shape), shape), frame=False)
+            )
+            yield tokens, int(shards.keys[record])
 
     def _about(
         self, loop: Loop, prepared: Prepared, parts: Split, seen: dict[str, float], step: int,

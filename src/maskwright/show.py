@@ -16,7 +16,10 @@ from maskwright.records.forms import Form, told
 from maskwright.records.read import Record, Source, read
 from maskwright.terminal import held_out_words
 
-SCORE_SCHEMA = {"total": "double", "per_token": "doubles", "tokens": "strings", "offsets": "offsets"}
+SCORE_SCHEMA = {
+    "total": "double", "mean": "double", "per_token": "doubles", "shares": "doubles", "tokens": "strings",
+    "offsets": "offsets",
+}  # fmt: skip
 EMBED_SCHEMA = {"embedding": "floats"}
 
 
@@ -77,12 +80,11 @@ def filled(form: Form, record: Record, row: dict[str, Any], alone: bool) -> list
 
 
 def scored(form: Form, record: Record, row: dict[str, Any], alone: bool) -> list[str]:
-    count = max(len(row["tokens"]), 1)
     if not alone:
         odd = ("odd\t" if row["odd"] else "\t") if "odd" in row else ""
-        figures = f"{row['total']:.3f}\t{row['total'] / count:.3f}"
+        figures = f"{row['total']:.3f}\t{row['mean']:.3f}"
         return [f"{odd}{figures}\t{record.source}\t{_short(form.brief(record.value))}"]
-    lines = [f"{row['total']:.3f} nats in all, {row['total'] / count:.3f} a token"]
+    lines = [f"{row['total']:.3f} nats in all, {row['mean']:.3f} a token"]
     if "odd" in row:
         lines[0] += f": {'odd' if row['odd'] else 'ordinary'} (the line is at {row['threshold']:.3f} a token)"
     pairs = zip(row["tokens"], row["per_token"], strict=True)

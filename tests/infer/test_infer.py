@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -196,3 +197,25 @@ def test_variants_differ_in_length_alone(model: mw.Model, texts: list[str]) -> N
         ids = variant.tokens.values["id"]
         assert (~variant.tokens.present).sum() == length
         assert list(itertools.chain(before, after)) == [*ids[: at[0]], *ids[at[0] + length :]]
+
+
+def test_whole_records_are_measured_as_they_come_until_their_time_is_up(
+    model: mw.Model, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = records_of(texts[:40])
+    tokens = model.modality.encode(records)
+    room = sum(map(len, tokens[:30]))
+    seen: list[int] = []
+
+    def coming() -> Iterator[tuple[Tokens, int]]:
+        for record, own in zip(records, tokens, strict=True):
+            seen.append(len(own))
+            yield own, record.key
+
+    whole, size = calibration.strangeness(model.reader, coming(), room)
+    assert (len(whole), len(seen)) == (30, 31)
+    assert size == pytest.approx(np.mean(seen))
+    assert whole == pytest.approx(sorted(score.mean for score in model.score(records[:30])), abs=1e-4)
+    monkeypatch.setattr(calibration, "TOGETHER", 50)
+    assert calibration.strangeness(model.reader, coming(), room)[0] == pytest.approx(whole, abs=1e-4)
+    assert calibration.strangeness(model.reader, iter([]), room) == ([], 0.0)

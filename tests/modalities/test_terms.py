@@ -12,6 +12,7 @@ from maskwright.modalities.terms import Terms
 from maskwright.records.pictures import Picture
 
 
+@pytest.mark.filterwarnings("ignore:pictures of 16 bits")
 @pytest.mark.parametrize(("bits", "depth"), [(8, 16), (8, 12), (16, 16), (16, 12)])
 def test_levels_go_there_and_back(bits: int, depth: int) -> None:
     terms = Terms(1, bits, depth, 0)
@@ -26,7 +27,7 @@ def test_levels_go_there_and_back(bits: int, depth: int) -> None:
     assert np.abs(apart).max() <= (0 if bits == 16 else (1 << depth) / 255)
 
 
-@pytest.mark.filterwarnings("ignore:pictures with more")
+@pytest.mark.filterwarnings("ignore:pictures with more", "ignore:pictures are read as squares")
 @pytest.mark.parametrize("terms", [Terms(3, 8, 16, 32), Terms(3, 8, 16, 0, 100), Terms(3, 8, 16, 1500)])
 def test_dust_on_a_picture_of_another_size_leaves_what_is_beside_it_known(terms: Terms) -> None:
     y, x = np.mgrid[:1000, :700]
@@ -76,6 +77,21 @@ def test_a_large_picture_is_filled_where_it_was_open_alone(kind: type, channels:
     assert np.abs(made[y, x, 0].astype(int) - (y + x / 4 - 1.9)).max() < 1.5
 
 
+@pytest.mark.parametrize(
+    ("terms", "picture", "said"),
+    [
+        (Terms(1, 8, 0, 0), Picture(np.zeros((4, 4, 3), dtype=np.uint8)), "in colour are read in grey"),
+        (Terms(1, 8, 0, 0), Picture(np.zeros((4, 4, 1), dtype=np.uint16)), "16 bits are read with 8"),
+        (Terms(3, 8, 0, 16), Picture(np.zeros((17, 40, 3), dtype=np.uint8)), "squares of 16 pixels"),
+    ],
+)
+def test_what_is_lost_on_the_way_is_said(terms: Terms, picture: Picture, said: str) -> None:
+    with pytest.warns(MaskwrightWarning, match=said):
+        terms.brought(picture, "a")
+    terms.brought(picture, "a")  # and once
+
+
+@pytest.mark.filterwarnings("ignore:pictures of 16 bits")
 def test_a_model_that_saw_no_16_bits_takes_a_cameras_twelve_for_what_they_are() -> None:
     dark = np.array([[0, 2048, 4095]], dtype=np.uint16)[..., None]
     terms = Terms(1, 8, 0, 0)

@@ -18,7 +18,7 @@ def levels(values: int, levels: int, channels: int = 1, positions: int = 1, seed
     noise = torch.Generator().manual_seed(seed)
     mean, scale = (torch.randn(positions, values, generator=noise) for _ in range(2))
     scale = (scale - 1).clamp(SHARPEST, WIDEST)
-    chain = Chain(*(torch.randn(values, values, generator=noise).tril(-1) for _ in range(2)))
+    chain = Chain(*(torch.randn(values, values, generator=noise) for _ in range(2)))
     return Levels(mean, scale, scale, chain, levels, channels)
 
 
@@ -79,7 +79,7 @@ def test_gradients_match_finite_differences() -> None:
     pixels = torch.tensor([[0, 7, 3, 1], [7, 7, 0, 0], [2, 5, 4, 6]])
 
     def nats(mean: torch.Tensor, scale: torch.Tensor, following: torch.Tensor, swaying: torch.Tensor) -> torch.Tensor:
-        made = Levels(mean, scale, scale, Chain(following.tril(-1), swaying.tril(-1)), 8, 1)
+        made = Levels(mean, scale, scale, Chain(following, swaying), 8, 1)
         return sum(made.loss({"pixels": pixels, "known": torch.ones(3, 4, dtype=torch.bool)}))
 
     assert torch.autograd.gradcheck(nats, (mean, scale, following, swaying), atol=1e-3, rtol=1e-2, eps=1e-4)
@@ -93,7 +93,7 @@ def test_what_is_told_of_a_patch_moves_the_rest_as_a_normal_distribution_does(to
     rest = [i for i in range(4) if i not in told_at]
     told = made.given([1], pixels, known, np.ones((1, 4), dtype=bool))
     assert torch.equal(told.mean[0], made.mean[0])
-    steps = torch.linalg.inv(torch.eye(4) - made.chain.mean)  # values are sums of what is new in each
+    steps = torch.linalg.inv(torch.eye(4) - made.chain.mean.tril(-1))  # values are sums of what is new in each
     covariance = steps @ torch.diag((2 * made.log_scale[1]).exp()) @ steps.T
     apart = torch.from_numpy(pixels[0, told_at]).float() / 127.5 - 1 - made.mean[1, told_at]
     inner, across = covariance[told_at][:, told_at], covariance[rest][:, told_at]

@@ -53,3 +53,18 @@ def test_what_is_read_small_is_held_small(tmp_path: Path) -> None:
     assert size == 30 * 18 * 18 * 3
     assert sum(record.value.pixels.nbytes for record in kept) <= most
     assert len(kept) == 30
+
+
+def test_the_brightest_of_all_tells_the_depth(tmp_path: Path) -> None:
+    """One of three hundred has more than 10 bits, and the sample is of a few."""
+    rows = [np.full((20, 20, 1), 900, dtype=np.uint16) for _ in range(300)]
+    for number, row in enumerate(rows):
+        row[number % 20, number // 20] = 100
+    rows[200][3, 3] = 4000
+    pq.write_table(pa.table({"image": [encoded(Picture(row)) for row in rows]}), tmp_path / "deep.parquet")
+    modality = Pictures()
+    source = Source(paths=(str(tmp_path / "deep.parquet"),), form=PICTURES)
+    _, _, size, records = _sampled(source, modality, lambda what, done: None, 4000)
+    assert len(records) < 20
+    modality.fit(records, size)
+    assert (modality.bits, modality.depth) == (16, 12)

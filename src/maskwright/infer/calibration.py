@@ -10,9 +10,10 @@ Sadinle et al., 2019), for slots hidden alone and for each of two to eight adjac
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -43,6 +44,8 @@ MOST_SLOTS = 10_000
 """that are read: more would hardly change a temperature, or a level; the rest goes into whole records"""
 MOST_RECORDS = 2_000
 """whose strangeness is measured"""
+TOGETHER = 50_000
+"""tokens of whole records that are measured at a time"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,9 @@ class Calibration:
     """how many slots each of `levels` was taken from"""
     lengths: LengthPrior = field(default_factory=LengthPrior)
     strangeness: list[float] = field(default_factory=list)
-    """nats a token of whole held-out records, ascending"""
+    """nats a whole token of whole held-out records, ascending"""
+    tokens: float = 0.0
+    """of such a record, on average"""
 
     def threshold(self, false_alarms: float) -> float:
         """Nats a token that a record like those trained on exceeds with that probability."""
@@ -77,10 +82,12 @@ class Calibration:
         n = len(self.strangeness)
         rank = int(np.ceil((n + 1) * (1 - false_alarms)))
         if rank > n:
+            needed = math.ceil(1 / false_alarms) - 1
+            slots = max(math.ceil(1.25 * needed * self.tokens * PASSES / CONTEXT), FEWEST)  # sizes differ
             raise QueryError(
                 f"false alarms of {false_alarms} can't be promised: calibration had time or data for {n} held-out records"
-                f" only, and needs {math.ceil(1 / false_alarms) - 1}; train longer (or --set calibration.slots=20000), with"
-                " more held out (--set train.held_out=0.2), or on smaller records, since whole ones are read"
+                f" only, and needs {needed}; train longer (or --set calibration.slots={slots}, time for so many), with more"
+                " held out (--set train.held_out=0.2), or on smaller records, since whole ones are read"
             )
         return self.strangeness[rank - 1]
 
@@ -112,7 +119,7 @@ class Calibration:
 
 
 def fit(
-    reader: Reader, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], whole: Sequence[tuple[Tokens, int]],
+    reader: Reader, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], whole: Iterable[tuple[Tokens, int]],
     config: CalibrationConfig, seed: int,
 ) -> Calibration:  # fmt: skip
     """Single slots for the temperature and again for levels, a fourth as many slots in spans of each length; a twentieth
@@ -120,32 +127,41 @@ def fit(
     cost as much as the single slots do."""
     rng, slots = np.random.default_rng((seed, 77)), min(config.slots, MOST_SLOTS)
     slot = _slot_temperature(reader, together(fitted_on, slots, 1, rng))
-    strange = strangeness(reader, whole, config.slots * CONTEXT // PASSES)
+    strange, size = strangeness(reader, whole, config.slots * CONTEXT // PASSES)
     if not reader.modality.exact:
-        return Calibration(slot, strangeness=strange)
+        return Calibration(slot, strangeness=strange, tokens=size)
     decode = DecodeConfig(temperature=slot)
     joint = _joint_temperature(reader, fitted_on, max(slots // 20, 1), rng, decode)
     shares = {1: slots} | {n: max(slots // (4 * n), 1) for n in range(2, lengths.LONGEST + 1)}
     nats = [slot_nats(reader, together(levels_on, count, n, rng), slot) for n, count in shares.items()]
     quantiles = np.linspace(0, 1, QUANTILES)
     levels = [np.quantile(n, quantiles, method="higher").round(6).tolist() if len(n) else [] for n in nats]
-    out = Calibration(slot, joint, levels, [len(n) for n in nats], strangeness=strange)
+    out = Calibration(slot, joint, levels, [len(n) for n in nats], strangeness=strange, tokens=size)
     spans = [s for length in range(1, lengths.LONGEST + 1) for s in stretches(fitted_on, max(slots // 320, 1), length, rng)]
     return replace(out, lengths=lengths.fit(reader, spans, decode))
 
 
-def strangeness(reader: Reader, records: Sequence[tuple[Tokens, int]], most: int) -> list[float]:
-    """Nats a token of records of `most` tokens in all, ascending. The first that doesn't fit is the end: smaller ones in its
-    place would stand for all sizes."""
-    chosen: list[tuple[Tokens, int]] = []
-    for tokens, key in records:
-        most -= len(tokens)
-        if most < 0 or len(chosen) == MOST_RECORDS:
+def strangeness(reader: Reader, records: Iterable[tuple[Tokens, int]], most: int) -> tuple[list[float], float]:
+    """Nats a whole token of records of `most` tokens in all, ascending, and how many tokens a record has. The first that
+    doesn't fit is the end: smaller ones in its place would stand for all sizes."""
+    out: list[float] = []
+    sizes: list[int] = []
+    group: list[tuple[Tokens, int]] = []
+
+    def measured() -> list[float]:
+        nats = score(reader, [tokens for tokens, _ in group], [key for _, key in group], PASSES)
+        whole = [reader.modality.shares(tokens)[tokens.present].sum() for tokens, _ in group]
+        return [round(float(n.sum() / w), 5) for n, w in zip(nats, whole, strict=True)]
+
+    for tokens, key in itertools.islice(records, MOST_RECORDS):
+        sizes.append(len(tokens))
+        if sum(sizes) > most:
             break
         if tokens.present.any():
-            chosen.append((tokens, key))
-    nats = score(reader, [tokens for tokens, _ in chosen], [key for _, key in chosen], PASSES)
-    return sorted(round(float(n.sum() / t.present.sum()), 5) for n, (t, _) in zip(nats, chosen, strict=True))
+            group.append((tokens, key))
+        if sum(len(t) for t, _ in group) >= TOGETHER:
+            out, group = out + measured(), []
+    return sorted(out + measured()), float(np.mean(sizes)) if sizes else 0.0
 
 
 def affordable(reader: Reader, records: Sequence[Tokens], seconds: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from maskwright.errors import DataError, nearest
@@ -24,6 +24,12 @@ def names() -> list[str]:
 def sections() -> set[str]:
     """Where their configurations stand in a recipe."""
     return {made.section for made in map(modality, _MODALITIES)}
+
+
+def of_sections(given: Iterable[str]) -> str:
+    """The name of the one that has one of these sections of a recipe; else the first."""
+    sections = set(given)
+    return next((name for name in _MODALITIES if modality(name).section in sections), next(iter(_MODALITIES)))
 
 
 def modality(name: str) -> Modality:

@@ -103,6 +103,9 @@ class Modality(Protocol):
     def claims(self, source: Source) -> tuple[float, str]:
         """How sure, in [0, 1], that it can read this, and why."""
 
+    def notice(self, record: Record) -> None:
+        """Hears of every record before `fit`, which is given a sample of them."""
+
     def fit(self, sample: Iterable[Record], size: int) -> None:
         """Learns vocabulary or scales from a sample of records; `size`: bytes of the whole corpus."""
 
@@ -138,6 +141,9 @@ class Modality(Protocol):
 
     def label(self, values: dict[str, Array]) -> list[str]:
         """What a person reads at each token."""
+
+    def shares(self, tokens: Tokens) -> Array:
+        """(N,) how much of a whole token's data each holds: 1, or less where a record ends within it."""
 
     def reduced(self, value: Any) -> Any:
         """A record's value as large as it is read."""

@@ -65,6 +65,8 @@ class Image:
     def __init__(self) -> None:
         self.config = ImageConfig()
         self.channels = self.bits = self.depth = 0
+        self._brightest = 0
+        """of 16-bit pictures, before `fit`"""
         self._warn = Once()
 
     def configure(self, config: ImageConfig) -> None:
@@ -120,14 +122,19 @@ class Image:
         form, why = told(source.paths, source.field, source.values)
         return 0.9 * (form is PICTURES), why
 
+    def notice(self, record: Record) -> None:
+        if record.value.pixels.dtype == np.uint16:  # one that a sample lacks may be brighter than all that it has
+            self._brightest = max(self._brightest, record.value.brightest)
+
     def fit(self, sample: Iterable[Record], size: int) -> None:
         shapes: Counter[tuple[int, int]] = Counter()
-        brightest, seen = 0, False
-        for picture in (record.value for record in sample):
+        seen = False
+        for record in sample:
+            picture = record.value
             seen = seen or picture.known is None or bool(picture.known.any())
             shapes[picture.pixels.shape[2], 8 * picture.pixels.dtype.itemsize] += 1
-            if picture.pixels.dtype == np.uint16:
-                brightest = max(brightest, picture.brightest)
+            self.notice(record)
+        brightest = self._brightest
         if not seen:
             raise DataError("all of these pictures are transparent everywhere; give some of which something is seen")
         channels, bits = shapes.most_common(1)[0][0]
@@ -265,6 +272,9 @@ class Image:
         mean = (pixels * known).sum(axis=1) / known.sum(axis=1).clip(1) * 255 / (self.levels - 1)
         shown = np.repeat(mean, 3, axis=1) if self.channels == 1 else mean
         return ["#" + "".join(f"{round(c):02x}" for c in row) for row in shown.tolist()]
+
+    def shares(self, tokens: Tokens) -> Array:
+        return np.asarray(tokens.values["known"].mean(axis=1))
 
     def reduced(self, value: Picture) -> Picture:
         return self.terms.reduced(value)

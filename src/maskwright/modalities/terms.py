@@ -24,6 +24,9 @@ TOO_LONG = (
     "pictures with more than {0:,} pixels a side are read made smaller, and filled as coarsely (training: image.longest=0"
     " reads every pixel)"
 )
+TOO_LARGE = "pictures are read as squares of {0} pixels a side, and filled as coarsely"
+COLOUR = "pictures in colour are read in grey, as the model's are (training: image.channels=3)"
+DEEP = "pictures of 16 bits are read with 8, as the model's are (training: image.bits=16)"
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 """of red, green and blue (ITU-R BT.601)"""
 
@@ -73,6 +76,12 @@ class Terms:
         top, small = self._top(picture), self.reduced(picture)
         if small is not picture and not self.side:
             self.warn(TOO_LONG.format(self.longest))
+        if 0 < self.side < min(picture.pixels.shape[:2]):
+            self.warn(TOO_LARGE.format(self.side))
+        if own > self.channels:
+            self.warn(COLOUR)
+        if picture.pixels.dtype == np.uint16 and self.bits == 8:
+            self.warn(DEEP)
         known = np.ones(small.pixels.shape[:2], dtype=bool) if small.known is None else small.known
         return _coloured(_scaled(small.pixels, top, self.top), self.channels), known
 

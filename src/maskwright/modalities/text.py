@@ -121,6 +121,8 @@ class Text:
         form, why = told(source.paths, source.field, source.values)
         return 0.5 * (form is TEXTS), why
 
+    def notice(self, record: Record) -> None: ...
+
     def fit(self, sample: Iterable[Record], size: int) -> None:
         if self.config.path:
             self._vocabulary = Vocabulary.load(Path(self.config.path))
@@ -317,6 +319,9 @@ class Text:
 
     def label(self, values: dict[str, Array]) -> list[str]:
         return [self.vocabulary.text([int(i)]) for i in values["id"]]
+
+    def shares(self, tokens: Tokens) -> Array:
+        return np.ones(len(tokens))
 
     def reduced(self, value: str) -> str:
         return value

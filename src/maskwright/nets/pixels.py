@@ -54,7 +54,8 @@ class PixelInput(nn.Module):
 
 @dataclass(frozen=True)
 class Chain:
-    """How a value follows those before it in its patch, the same in every patch: (D, D) each, zero where not before."""
+    """How a value follows those before it in its patch, the same in every patch: (D, D) each, of which what lies below the
+    diagonal counts. (These are the head's own, not copies: distributions may be kept by the thousand.)"""
 
     mean: Tensor
     """by how much its mean moves with how far another lies from its own"""
@@ -88,7 +89,7 @@ class PixelHead(nn.Module):
         parts = zip(self.out.weight.chunk(3), self.out.bias.chunk(3), strict=True)
         mean, given, alone = (F.linear(features, weight, bias) for weight, bias in parts)
         scales = given.clamp(sharpest(self.levels), WIDEST), alone.clamp(sharpest(self.levels), WIDEST)
-        chain = Chain(self.following.tril(-1), self.swaying.tril(-1))
+        chain = Chain(self.following, self.swaying)
         return Levels(mean, *scales, chain, self.levels, self.channels, expected=self.outlines(drawn))
 
 
@@ -137,9 +138,11 @@ class Levels:
         return self._given(*self._read(values))
 
     def _given(self, x: Tensor, known: Tensor) -> Tensor:
-        mean = self.mean + logistic.chained((x - self.mean) * known, self.chain.mean)
+        mean = self.mean + logistic.chained((x - self.mean) * known, self.chain.mean.tril(-1))
         surprise = logistic.surprise(x, mean, self.log_scale, known)
-        return logistic.nats(x, mean, self._swayed(logistic.chained(surprise, self.chain.width)), known, self.levels)
+        return logistic.nats(
+            x, mean, self._swayed(logistic.chained(surprise, self.chain.width.tril(-1))), known, self.levels
+        )
 
     def _swayed(self, by: Tensor, at: Any = slice(None)) -> Tensor:
         return (self.log_scale[:, at] + by).clamp(sharpest(self.levels), WIDEST)
@@ -213,7 +216,7 @@ class Levels:
             torch.from_numpy(pixels).to(mean.device).repeat_interleave(self.channels, dim=1) for pixels in (known, there)
         )
         x = torch.where(inside, placed(torch.from_numpy(level).to(mean.device), self.levels), mean[list(rows)])
-        steps = (torch.eye(mean.shape[1], device=mean.device) - self.chain.mean).double()
+        steps = (torch.eye(mean.shape[1], device=mean.device) - self.chain.mean.tril(-1)).double()
         for i, row in enumerate(rows):
             own = certain[i] | ~inside[i]
             if certain[i].any():

@@ -149,7 +149,7 @@ class Squared(Levels):
             mean = colours.placed(predicted * around.deviation + around.mean)
             off = ((SHARE * around.deviation) ** 2 + around.doubt**2 + LEAST**2).sqrt()
             scale = (math.sqrt(3) / math.pi * 2 * colours.deviation * off).log().clamp(sharpest(colours.levels), WIDEST)
-        none = predicted.new_zeros(predicted.shape[1], predicted.shape[1])
+        none = predicted.new_zeros(1, 1).expand(predicted.shape[1], predicted.shape[1])
         super().__init__(mean, scale, scale, Chain(none, none), colours.levels, channels)
         self.predicted, self.colours, self.norm_pix = predicted, colours, around is not None
 

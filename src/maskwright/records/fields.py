@@ -13,11 +13,17 @@ from typing import Any
 
 from maskwright.errors import DataError, nearest
 from maskwright.records.forms import Form
+from maskwright.records.paths import parse, reach, spell
 from maskwright.records.pictures import Note
+from maskwright.records.texts import Report
 
 
 class NoColumn(DataError):
     """A table that holds nothing of the form asked for."""
+
+    def __init__(self, what: str, instead: str) -> None:
+        super().__init__(f"{what}; {instead}")
+        self.what = what
 
 
 class Picker:
@@ -26,8 +32,8 @@ class Picker:
     def __init__(self, name: str, first: Sequence[dict[str, Any]], field: str | None, group: str | None, form: Form) -> None:
         self.form = form
         columns = list(dict.fromkeys(column for row in first for column in row))
-        self.path = _parse(field or _guess(name, columns, first, form), columns)
-        self.group = _parse(group, columns) if group else None
+        self.path = parse(field or _guess(name, columns, first, form), columns)
+        self.group = parse(group, columns) if group else None
         for option, path in (("--field", self.path), ("--group", self.group)):
             if path and path[0][0] not in columns:
                 listed = ", ".join(columns)
@@ -35,14 +41,22 @@ class Picker:
                     f"{name}: no column {path[0][0]!r} for {option}{nearest(path[0][0], columns)}; it has: {listed}"
                 )
 
-    def pick(self, row: dict[str, Any], where: str, note: Note) -> tuple[list[Any], str]:
-        """The row's values, None where one is blank, and their group."""
-        values = [self.form.value(cell, where, _spell(self.path), note) for cell in _reach(row, self.path, where)]
-        named = _reach(row, self.group, where) if self.group else []
-        if named and named[0] is not None:
-            return values, str(named[0])
+    def pick(self, row: dict[str, Any], where: str, note: Note, bad: Report) -> tuple[list[tuple[Any, str]], str]:
+        """The row's values and where each stands, None where one is blank or `bad` has heard of it, and their group."""
+        cells = reach(row, self.path, where)
+        places = [where] if len(cells) == 1 else [f"{where}[{number}]" for number in range(len(cells))]
+        values = [self._value(cell, at, note, bad) for cell, at in zip(cells, places, strict=True)]
+        named = [name for name in (reach(row, self.group, where) if self.group else [])[:1] if name is not None]
         # What stands in one row belongs together, wherever the row stands.
-        return values, together(values) if len(values) > 1 else ""
+        group = str(named[0]) if named else together(values) if len(values) > 1 else ""
+        return list(zip(values, places, strict=True)), group
+
+    def _value(self, cell: Any, where: str, note: Note, bad: Report) -> Any:
+        try:
+            return self.form.value(cell, where, spell(self.path), note)
+        except DataError as error:
+            bad(str(error))
+            return None
 
 
 def together(values: Sequence[Any]) -> str:
@@ -67,34 +81,5 @@ def _guess(name: str, columns: Sequence[str], rows: Sequence[dict[str, Any]], fo
     listed = f"name one with --field. Its columns: {', '.join(columns)}"
     if not own or form.column in columns:
         which = f"column {form.column!r} holds no" if form.column in columns else "no column holds"
-        raise NoColumn(f"{name}: {which} {form.name}; {listed}")
+        raise NoColumn(f"{name}: {which} {form.name}", listed)
     raise DataError(f"{name}: several columns hold {form.name} ({', '.join(own)}); {listed}")
-
-
-def _parse(path: str, columns: Sequence[str]) -> list[tuple[str, bool]]:
-    """'turns[].text' -> [("turns", True), ("text", False)]: a name, and whether its value is a list to walk.
-
-    A column whose own name has a dot is taken as it is.
-    """
-    if path in columns:
-        return [(path, False)]
-    return [(part.removesuffix("[]"), part.endswith("[]")) for part in path.split(".")]
-
-
-def _spell(path: list[tuple[str, bool]]) -> str:
-    return ".".join(name + ("[]" if many else "") for name, many in path)
-
-
-def _reach(value: Any, path: list[tuple[str, bool]], where: str) -> list[Any]:
-    values = [value]
-    for name, many in path:
-        reached: list[Any] = []
-        for item in values:
-            if not isinstance(item, dict):
-                raise DataError(f"{where}: {_spell(path)!r} doesn't reach: {name!r} is asked of {type(item).__name__}")
-            inner = item.get(name)
-            if many and inner is not None and not isinstance(inner, list):
-                raise DataError(f"{where}: {name!r} is marked [] in {_spell(path)!r} but holds {type(inner).__name__}")
-            reached += (inner or []) if many else [inner]
-        values = reached
-    return values

@@ -18,12 +18,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from maskwright.errors import DataError, MaskwrightWarning, QueryError
-from maskwright.records import pictures, strips, tables, texts, walk
+from maskwright.records import paths, pictures, strips, tables, texts, walk
 from maskwright.records.pictures import Note, Picture
 from maskwright.records.texts import Report
 
 PEEKED = 100_000
 """files of a folder by whose names its form is told"""
+LOOKED_AT = 64
+"""rows of a table, by which its form is told"""
 
 
 class Form(Protocol):
@@ -214,6 +216,8 @@ class Pictures:
         found = _encoded(cell)
         if not isinstance(found, bytes):
             what = "is missing" if found is None else f"holds {type(found).__name__}, not the bytes of a picture"
+            if found is None and isinstance(cell, dict) and cell.get("path"):
+                what = f"holds a path alone ({cell['path']!r}), not the bytes of a picture"
             raise DataError(f"{where}: field {field!r} {what}; mend it, name another with --field")
         return pictures.decoded(found, where, note)
 
@@ -286,12 +290,12 @@ TEXTS, PICTURES = Texts(), Pictures()
 FORMS: tuple[Form, ...] = (TEXTS, PICTURES)
 
 
-def told(paths: Sequence[str], field: str | None, values: Sequence[Any] = ()) -> tuple[Form, str]:
-    """The form of the records at these paths, or of these values, and by what it is told; texts, where nothing says
+def told(given: Sequence[str], field: str | None, values: Sequence[Any] = ()) -> tuple[Form, str]:
+    """The form of the records at the `given` paths, or of these values, and by what it is told; texts, where nothing says
     otherwise."""
     if values and PICTURES.alone(values[0]):
         return PICTURES, f"data[0] is a picture ({type(values[0]).__name__})"
-    for path in map(Path, paths):
+    for path in map(Path, given):
         if path.is_dir() and not tables.is_saved_dataset(path):
             files = list(itertools.islice(walk.files(path), PEEKED))
             own = {p.stem for p in files if p.suffix.lower() in pictures.ENDINGS}
@@ -315,9 +319,20 @@ def _column_of_pictures(path: Path, field: str | None) -> str:
     reader = tables.saved_dataset if saved else readers.get(tables.kind_of(path))
     if reader is None or not path.exists():
         return ""
-    rows = [row for row, _ in itertools.islice(reader(path, lambda message: None), 8)]
-    columns = [field] if field else [] if any("text" in row for row in rows) else list(rows[0]) if rows else []
-    return next((column for column in columns if any(PICTURES.holds(row.get(column)) for row in rows)), "")
+    rows = [row for row, _ in itertools.islice(reader(path, lambda message: None), LOOKED_AT)]
+    own = list(rows[0]) if rows else []
+    columns = [field] if field else [] if any("text" in row for row in rows) else own
+    return next((column for column in columns if any(PICTURES.holds(cell) for cell in _cells(rows, column, own))), "")
+
+
+def _cells(rows: Sequence[dict[str, Any]], column: str, own: Sequence[str]) -> Iterator[Any]:
+    """What stands in a column, or where its name reaches."""
+    path = paths.parse(column, own)
+    for row in rows:
+        try:
+            yield from paths.reach(row, path, "")
+        except DataError:  # whoever reads it will say so
+            continue
 
 
 def _encoded(cell: Any) -> Any:

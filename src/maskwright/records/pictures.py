@@ -27,6 +27,8 @@ MOST_PIXELS = 1 << 26
 """a file that claims more is refused before it is decoded: it may be made to fill the memory"""
 MOST_BYTES = 12 * MOST_PIXELS
 """of memory that decoding one takes, with its transparency and copies on the way"""
+LEAST_SIDE = 8
+"""of an array that has its channels first, as other libraries keep pictures"""
 _OPENING = threading.Lock()
 """Pillow looks for a format's reader, and loads it, as if nobody else did"""
 _HUSHED = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
@@ -256,18 +258,13 @@ def mask_of(given: Any, note: Note) -> Array:
 
 
 def excerpt(picture: Picture, size: int) -> Picture:
-    """A part of some `size` bytes, of its proportions, from the middle; of more than 8 bits around the brightest place,
-    which says how many of them are used."""
+    """A part of some `size` bytes, of its proportions, from the middle."""
     pixels, known = picture.pixels, picture.known
     share = (size / max(pixels.nbytes, 1)) ** 0.5
     if share >= 1:
         return picture
     wanted = [max(int(n * share), 1) for n in pixels.shape[:2]]
-    middle = [n // 2 for n in pixels.shape[:2]]
-    if pixels.dtype != np.uint8:
-        bright = pixels.max(axis=2) if known is None else pixels.max(axis=2) * known
-        middle = [int(i) for i in np.unravel_index(bright.argmax(), bright.shape)]
-    first = [min(max(m - w // 2, 0), n - w) for m, w, n in zip(middle, wanted, pixels.shape[:2], strict=True)]
+    first = [(n - w) // 2 for w, n in zip(wanted, pixels.shape[:2], strict=True)]
     part = tuple(slice(f, f + w) for f, w in zip(first, wanted, strict=True))
     return replace(picture, pixels=pixels[part].copy(), known=None if known is None else known[part].copy())
 
@@ -291,6 +288,11 @@ def of_array(array: Array, name: str) -> Picture:
     if array.ndim not in (2, 3) or not array.size:
         raise DataError(
             f"{name}: an array of the shape {array.shape}; a picture is (rows, columns) or (rows, columns, channels)"
+        )
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and min(array.shape[1:]) >= LEAST_SIDE:
+        raise DataError(
+            f"{name}: an array of the shape {array.shape} would be {array.shape[0]} rows of {array.shape[2]} channels;"
+            " channels stand last: np.moveaxis(array, 0, -1)"
         )
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255

@@ -110,7 +110,7 @@ def stamp(source: Source) -> list[list[Any]]:
     out: list[list[Any]] = []
     for path in source.paths:
         if path not in ONCE and os.path.exists(path):
-            for name in walk.files(Path(path)) if os.path.isdir(path) else [Path(path)]:
+            for name in filter(source.form.takes, walk.files(Path(path))) if os.path.isdir(path) else [Path(path)]:
                 state = name.stat()
                 out.append([str(name), state.st_size, state.st_mtime_ns])
     return out
@@ -264,7 +264,7 @@ def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad, in_folder: bo
         picker = Picker(name, rows_, source.field, source.group, source.form) if first else None
     except NoColumn as error:
         if in_folder:  # a list of what the other files are, say
-            source.note(f"{name}: no column holds {source.form.name}; left out")
+            source.note(f"{error.what}; left out")
         else:
             bad(str(error))
         return
@@ -276,13 +276,13 @@ def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad, in_folder: bo
         assert picker is not None
         row, where = item[0], f"{name}:{item[1]}"
         try:
-            values, group = picker.pick(row, where, source.note)
+            values, group = picker.pick(row, where, source.note, bad)
         except DataError as error:
             bad(str(error))
             return
-        for number, value in enumerate(values):
+        for value, at in values:
             if value is not None:
-                yield Record(value, where if len(values) == 1 else f"{where}[{number}]", group)
+                yield Record(value, at, group)
 
     yield from _each(itertools.chain(first, rows), picked, _encoded, source, bad)
 

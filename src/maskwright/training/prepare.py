@@ -170,6 +170,7 @@ def _sampled(source: Source, modality: Modality, progress: Progress, most: int) 
     groups: set[str] = set()
     for record in read(source):
         own, n = modality.size(record), _held(record, modality)
+        modality.notice(record)
         count, size = count + 1, size + own
         if len(groups) < STRETCHES:
             groups.add(record.group or record.id)

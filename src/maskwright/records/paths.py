@@ -1,0 +1,43 @@
+"""Where in a row a value stands: 'turns[].text' walks a list, 'page.scan' goes into a struct.
+
+In: such a path, a row as dictionaries and lists. Out: the values that it reaches. Knows nothing of what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from maskwright.errors import DataError
+
+Path = list[tuple[str, bool]]
+"""names, and whether the value of each is a list to walk"""
+
+
+def parse(path: str, columns: Sequence[str]) -> Path:
+    """'turns[].text' -> [("turns", True), ("text", False)]: a name, and whether its value is a list to walk.
+
+    A column whose own name has a dot is taken as it is.
+    """
+    if path in columns:
+        return [(path, False)]
+    return [(part.removesuffix("[]"), part.endswith("[]")) for part in path.split(".")]
+
+
+def spell(path: Path) -> str:
+    return ".".join(name + ("[]" if many else "") for name, many in path)
+
+
+def reach(value: Any, path: Path, where: str) -> list[Any]:
+    values = [value]
+    for name, many in path:
+        reached: list[Any] = []
+        for item in values:
+            if not isinstance(item, dict):
+                raise DataError(f"{where}: {spell(path)!r} doesn't reach: {name!r} is asked of {type(item).__name__}")
+            inner = item.get(name)
+            if many and inner is not None and not isinstance(inner, list):
+                raise DataError(f"{where}: {name!r} is marked [] in {spell(path)!r} but holds {type(inner).__name__}")
+            reached += (inner or []) if many else [inner]
+        values = reached
+    return values
