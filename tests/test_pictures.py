@@ -23,6 +23,7 @@ from maskwright.errors import DataError, MaskwrightWarning, ModelError, QueryErr
 from maskwright.records import pictures
 from maskwright.results import strength
 
+pytestmark = pytest.mark.filterwarnings("ignore:pictures are read as squares")  # here a ViT-MAE's are tiny
 TINY = ("net.width=32", "net.layers=2", "net.heads=2", "net.ff=48", "train.batch_tokens=512", "train.look_tokens=1000",
         "calibration.slots=400", "train.held_out=0.2")  # fmt: skip
 
@@ -234,6 +235,7 @@ def test_scattered_holes_are_filled_from_what_is_around_them(model: mw.Model) ->
     assert wrong < 0.5 * np.abs(picture[~hole].mean(0) - picture.astype(float))[hole].mean()
 
 
+@pytest.mark.filterwarnings("ignore:pictures of 16 bits")
 def test_what_was_known_keeps_its_form(model: mw.Model) -> None:
     """A grey picture of 16 bits stays one, though the model knows colours of 8."""
     grey = wave(1)[..., 0].astype(np.uint16) * 100
@@ -399,6 +401,7 @@ def test_a_ragged_edge_is_as_strange_as_what_is_known_of_it(model: mw.Model) -> 
             verb(pictures.Picture(picture, np.zeros((65, 64), dtype=bool)))
 
 
+@pytest.mark.filterwarnings("ignore:pictures of 16 bits")
 def test_a_cameras_twelve_bits_are_its_own_levels(tmp_path: Path) -> None:
     folder = tmp_path / "camera"
     folder.mkdir()

@@ -160,6 +160,9 @@ class Distribution(Protocol):
     def tempered(self, temperature: float) -> Distribution:
         """The same with log probabilities divided by a temperature, and summing to one again."""
 
+    def calm(self, temperature: float) -> Distribution:
+        """The same for draws that a person looks at: tempered, and without what errors of a draw would build up."""
+
 
 def join(records: Sequence[Tokens], keys: Sequence[int] | Array) -> Batch:
     """Puts records end to end."""

@@ -29,6 +29,8 @@ from maskwright.records.shards import Shards, Writer
 from maskwright.tokens import Tokens, join, split
 from maskwright.training.data import batch_of, cut
 
+pytestmark = pytest.mark.filterwarnings("ignore:pictures are read as squares")
+
 
 @dataclass(frozen=True)
 class Sample:

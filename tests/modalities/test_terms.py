@@ -82,7 +82,7 @@ def test_a_large_picture_is_filled_where_it_was_open_alone(kind: type, channels:
     [
         (Terms(1, 8, 0, 0), Picture(np.zeros((4, 4, 3), dtype=np.uint8)), "in colour are read in grey"),
         (Terms(1, 8, 0, 0), Picture(np.zeros((4, 4, 1), dtype=np.uint16)), "16 bits are read with 8"),
-        (Terms(3, 8, 0, 16), Picture(np.zeros((17, 40, 3), dtype=np.uint8)), "squares of 16 pixels"),
+        (Terms(3, 8, 0, 16), Picture(np.zeros((33, 40, 3), dtype=np.uint8)), "squares of 16 pixels"),
     ],
 )
 def test_what_is_lost_on_the_way_is_said(terms: Terms, picture: Picture, said: str) -> None:

@@ -33,6 +33,20 @@ def test_probabilities_of_all_patches_sum_to_one(seed: int, size: tuple[int, int
     assert float((-nats.double()).exp().sum()) == pytest.approx(1.0, abs=1e-4)
 
 
+def test_calm_draws_stay_near_where_others_wander_off() -> None:
+    """Surprises that widen what follows feed themselves."""
+    values, many = 48, 400
+    follows = torch.full((values, values), 0.9).tril(-1).triu(-1)
+    mean, scale = torch.zeros(many, values), torch.full((many, values), -4.0)
+    made = Levels(mean, scale, scale + 1, Chain(follows, torch.full((values, values), 0.1)), 256, 1)
+    drawn = [one.sample(np.random.default_rng(0))["pixels"].float() for one in (made, made.calm(0.7))]
+    wild, calm = ((one - 127.5).abs() / 127.5 for one in drawn)
+    assert float(wild.max()) == 1.0
+    assert float(wild[:, -8:].mean()) > 0.3
+    assert float(calm.max()) < 4 * 0.7 * np.exp(-3.0) + 1 / 127
+    assert float(calm[:, -8:].std()) > 0.01  # and are no means
+
+
 def test_a_level_far_from_the_mean_still_has_a_finite_price() -> None:
     sharp = torch.full((1, 1), SHARPEST)
     made = Levels(torch.full((1, 1), -1.0), sharp, sharp, Chain(torch.zeros(1, 1), torch.zeros(1, 1)), 65_536, 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from maskwright.modalities.image import Image as Pictures
 from maskwright.modalities.image_config import ImageConfig
@@ -37,6 +38,7 @@ def test_pictures_larger_than_a_sample_are_there_in_part(tmp_path: Path) -> None
     assert 0.02 < found.share < 0.06
 
 
+@pytest.mark.filterwarnings("ignore:pictures in colour are read in grey")
 def test_small_ones_are_there_whole(tmp_path: Path) -> None:
     modality = Pictures()
     found = sample(photos(tmp_path, grey=20), modality, tmp_path / "shards", most=1 << 30)
@@ -56,7 +58,7 @@ def test_what_is_read_small_is_held_small(tmp_path: Path) -> None:
 
 
 def test_the_brightest_of_all_tells_the_depth(tmp_path: Path) -> None:
-    """One of three hundred has more than 10 bits, and the sample is of a few."""
+    """One of three hundred has more than 10 bits, and a sample of parts shows none of that."""
     rows = [np.full((20, 20, 1), 900, dtype=np.uint16) for _ in range(300)]
     for number, row in enumerate(rows):
         row[number % 20, number // 20] = 100
@@ -65,6 +67,6 @@ def test_the_brightest_of_all_tells_the_depth(tmp_path: Path) -> None:
     modality = Pictures()
     source = Source(paths=(str(tmp_path / "deep.parquet"),), form=PICTURES)
     _, _, size, records = _sampled(source, modality, lambda what, done: None, 4000)
-    assert len(records) < 20
+    assert max(record.value.brightest for record in records) < 1024
     modality.fit(records, size)
     assert (modality.bits, modality.depth) == (16, 12)

@@ -104,7 +104,7 @@ def draws(reader: Reader, asked: Sequence[Asked], seed: int, key: int, config: D
 
     def drawn(distribution: Any, turns: list[tuple[Turn, int]]) -> dict[str, Any]:
         parts = [(np.random.default_rng((seed, key, *turn)), rows) for turn, rows in turns]
-        return dict(distribution.tempered(DRAWN).sample(Chances(parts)))
+        return dict(distribution.calm(DRAWN).sample(Chances(parts)))
 
     return _filled(reader, asked, READINGS, config, drawn)
 

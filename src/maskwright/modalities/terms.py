@@ -76,7 +76,7 @@ class Terms:
         top, small = self._top(picture), self.reduced(picture)
         if small is not picture and not self.side:
             self.warn(TOO_LONG.format(self.longest))
-        if 0 < self.side < min(picture.pixels.shape[:2]):
+        if 0 < 2 * self.side <= min(picture.pixels.shape[:2]):
             self.warn(TOO_LARGE.format(self.side))
         if own > self.channels:
             self.warn(COLOUR)

@@ -122,6 +122,9 @@ class Categorical:
     def certainty(self) -> Tensor:
         return self.log_probs().max(-1).values.exp()
 
+    def calm(self, temperature: float) -> Categorical:
+        return self.tempered(temperature)
+
     def tempered(self, temperature: float) -> Categorical:
         return Categorical(self.features, self.weight, self.bias, self.temperature * temperature, self.allowed)
 

@@ -28,6 +28,8 @@ from maskwright.tokens import Array, Chance, Scene
 
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
+FAR = 4.0
+"""widths of a value by itself that a calm draw may lie from its mean"""
 PULL = 3.0
 """times as much as pixels, outlines move what both are told from: at less, vectors need more labels to tell shapes apart; at
 ten, photographs lose their colours"""
@@ -105,12 +107,14 @@ def placed(level: Tensor, levels: int) -> Tensor:
 class Levels:
     """M distributions over patches of D values. Values are {"pixels": (M, D) levels, "known": (M, D / channels) bool}, or
     the first alone; what is not known counts for nothing, and what follows it takes its mean for it. `told` (M, D): values
-    that are certain, those of `mean`. `expected` (M, OUTLINES): the patch's outlines, where the head has just told them."""
+    that are certain, those of `mean`. `expected` (M, OUTLINES): the patch's outlines, where the head has just told them.
+    `calmed`: surprises widen nothing in draws, and no value of them strays from what it might be by itself."""
 
     def __init__(
         self, mean: Tensor, log_scale: Tensor, log_alone: Tensor, chain: Chain, levels: int, channels: int,
-        told: Tensor | None = None, expected: Tensor | None = None,
+        told: Tensor | None = None, expected: Tensor | None = None, calmed: bool = False,
     ) -> None:  # fmt: skip
+        self.calmed = calmed
         self.mean, self.log_scale, self.log_alone, self.chain = mean, log_scale, log_alone, chain
         self.levels, self.channels, self.told, self.expected = levels, channels, told, expected
 
@@ -169,8 +173,12 @@ class Levels:
         open_ = torch.ones_like(self.mean, dtype=torch.bool) if self.told is None else ~self.told
         for i in range(self.mean.shape[1]):
             mean = self.mean[:, i] + apart[:, :i] @ self.chain.mean[i, :i]
-            scale = self._swayed(surprise[:, :i] @ self.chain.width[i, :i], i).exp()
-            drawn = self._level(mean + scale * noise[:, i])
+            by = surprise[:, :i] @ self.chain.width[i, :i]
+            value = mean + self._swayed(by.clamp(max=0) if self.calmed else by, i).exp() * noise[:, i]
+            if self.calmed:
+                reach = FAR * self.log_alone[:, i].exp()
+                value = value.clamp(self.mean[:, i] - reach, self.mean[:, i] + reach)
+            drawn = self._level(value)
             out[:, i] = torch.where(chance[:, 1, i] < logistic.SPREAD, even[:, i], drawn)
             if self.told is not None:
                 out[:, i] = torch.where(self.told[:, i], self._level(self.mean[:, i]), out[:, i])
@@ -200,6 +208,13 @@ class Levels:
         scales = (scale + math.log(temperature) for scale in (self.log_scale, self.log_alone))
         given, alone = (scale.clamp(sharpest(self.levels), WIDEST) for scale in scales)
         return Levels(self.mean, given, alone, self.chain, self.levels, self.channels, self.told)
+
+    def calm(self, temperature: float) -> Levels:
+        """In pictures a surprise foretells more of them. In a draw, which has as many as the widths say, each would widen
+        what follows, and means would wander off with it."""
+        made = self.tempered(temperature)
+        scales = made.log_scale, made.log_alone
+        return Levels(made.mean, *scales, made.chain, made.levels, made.channels, made.told, calmed=True)
 
     def take(self, rows: Any) -> Levels:
         index = torch.as_tensor(rows, device=self.mean.device)
