@@ -379,14 +379,10 @@ class Text:
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
         ids, starts = shards.column("id", train, counts.MOST_TOKENS)
         counted = counts.Counts.of(ids, starts, self.vocabulary.size)
-
-        def frequency(batch: Batch, mask: Any) -> Array:
-            return counted.frequency_nats(batch.values["id"][mask.target])
-
-        def neighbours(batch: Batch, mask: Any) -> Array:
-            return counted.neighbour_nats(*counts.neighbours(batch, mask, counted.size))
-
-        return {"frequency": frequency, "neighbours": neighbours}
+        return {
+            "frequency": lambda batch, mask: counted.frequency_nats(batch.values["id"][mask.target]),
+            "neighbours": lambda batch, mask: counted.neighbour_nats(*counts.neighbours(batch, mask, counted.size)),
+        }
 
     def hugging_face(self, config: Any) -> dict[str, Any]:
         v = self.vocabulary
