@@ -118,14 +118,14 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
     # need what a checkpoint brings.
     later = {"net", *modalities.sections()}
     recipe = Recipe().with_values({k: v for k, v in given.items() if k.split(".")[0] not in later})
-    why = ""
+    words = ""
     for path in recipe.data.paths:
         if path not in ONCE and not os.path.exists(path):
             raise RunError(f"{path}: no such file or folder")
     if "modality" not in given and recipe.data.paths:
         found, why = modalities.detect(recipe.data.source(values=values))
-        recipe = replace(recipe, modality=found.name)
-    if "modality" not in given and not recipe.data.paths:  # a run is gone on with; what is given tells enough
+        recipe, words = replace(recipe, modality=found.name), f"taken for {found.form.name}: {why}"
+    elif "modality" not in given:  # a run is gone on with; what is given tells enough
         recipe = replace(recipe, modality=modalities.of_sections(key.split(".")[0] for key in given))
     recipe, given = _of_modality(recipe, given, modalities.modality(recipe.modality))
     machine.device(recipe.train.device)
@@ -135,7 +135,7 @@ def _checked(options: dict[str, Any], settings: Sequence[str], length: dict[str,
         length = length | {"steps": recipe.train.steps}
     counted = length["steps"] or length["tokens"]
     recipe = replace(recipe, budget="" if counted else length["budget"] or DEFAULT_BUDGET)
-    return Asked(recipe, given, length, values, f"taken for {found.form.name}: {why}" if why else "")
+    return Asked(recipe, given, length, values, words)
 
 
 def _of_modality(recipe: Recipe, given: dict[str, Any], chosen: Modality) -> tuple[Recipe, dict[str, Any]]:

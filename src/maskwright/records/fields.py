@@ -43,10 +43,15 @@ class Picker:
 
     def pick(self, row: dict[str, Any], where: str, note: Note, bad: Report) -> tuple[list[tuple[Any, str]], str]:
         """The row's values and where each stands, None where one is blank or `bad` has heard of it, and their group."""
-        cells = reach(row, self.path, where)
+        try:
+            cells = reach(row, self.path, where)
+            groups = reach(row, self.group, where) if self.group else []
+        except DataError as error:
+            bad(str(error))
+            return [], ""
         places = [where] if len(cells) == 1 else [f"{where}[{number}]" for number in range(len(cells))]
         values = [self._value(cell, at, note, bad) for cell, at in zip(cells, places, strict=True)]
-        named = [name for name in (reach(row, self.group, where) if self.group else [])[:1] if name is not None]
+        named = [name for name in groups[:1] if name is not None]
         # What stands in one row belongs together, wherever the row stands.
         group = str(named[0]) if named else together(values) if len(values) > 1 else ""
         return list(zip(values, places, strict=True)), group

@@ -275,11 +275,7 @@ def _rows(name: str, rows: tables.Rows, source: Source, bad: _Bad, in_folder: bo
     def picked(item: tuple[dict[str, Any], str], source: Source, bad: _Bad) -> Iterator[Record]:
         assert picker is not None
         row, where = item[0], f"{name}:{item[1]}"
-        try:
-            values, group = picker.pick(row, where, source.note, bad)
-        except DataError as error:
-            bad(str(error))
-            return
+        values, group = picker.pick(row, where, source.note, bad)
         for value, at in values:
             if value is not None:
                 yield Record(value, at, group)
