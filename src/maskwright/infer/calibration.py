@@ -147,6 +147,7 @@ def strangeness(reader: Reader, records: Iterable[tuple[Tokens, int]], most: int
     out: list[float] = []
     sizes: list[int] = []
     group: list[tuple[Tokens, int]] = []
+    held = 0
 
     def measured() -> list[float]:
         nats = score(reader, [tokens for tokens, _ in group], [key for _, key in group], PASSES)
@@ -155,12 +156,14 @@ def strangeness(reader: Reader, records: Iterable[tuple[Tokens, int]], most: int
 
     for tokens, key in itertools.islice(records, MOST_RECORDS):
         sizes.append(len(tokens))
-        if sum(sizes) > most:
+        most -= len(tokens)
+        if most < 0:
             break
         if tokens.present.any():
             group.append((tokens, key))
-        if sum(len(t) for t, _ in group) >= TOGETHER:
-            out, group = out + measured(), []
+            held += len(tokens)
+        if held >= TOGETHER:
+            out, group, held = out + measured(), [], 0
     return sorted(out + measured()), float(np.mean(sizes)) if sizes else 0.0
 
 
