@@ -124,6 +124,7 @@ def test_standard_input_and_a_reader_that_goes_away(folder: Path, table: Path, r
         (["train", "DATA", "--out", "shape", "--set", "net.norm=post"], "no family has this shape"),
         (["plan", "DATA", "--budget", "soon"], "--budget soon"),
         (["inspect", "nowhere"], "nowhere: no such file or folder"),
+        (["inspect", "DATA", "--modality", "music"], "no modality 'music'"),
         (["demo", "--modality", "music"], "--modality music: there are demos of image, text"),
     ],
 )
@@ -138,6 +139,7 @@ def test_what_was_typed_wrongly_is_one_line(folder: Path, corpus: Path, run: Run
 def test_inspect_plan_and_list(folder: Path, corpus: Path, run: Run) -> None:
     assert "calibrated" in run("inspect", folder).stdout
     assert "3,000 records" in run("inspect", corpus).stdout
+    assert "taken for text: as asked" in run("inspect", corpus, "--modality", "text").stdout
     rows = [json.loads(line) for line in run("plan", corpus, "--budget", "2m", "--json").stdout.splitlines()]
     assert [row["seconds"] for row in rows] == [60, 120, 240]
     assert all(0 < row["low"] < row["bits_per_byte"] < row["high"] for row in rows)

@@ -187,9 +187,15 @@ def test_what_makes_no_sense_is_said(
     done = run("train", tmp_path / "empty", "--modality", "image", "--out", tmp_path / "m")
     assert done.returncode == 2
     assert "no pictures there that can be read" in done.stderr
+    done = run("train", tmp_path / "empty", "--out", tmp_path / "m")
+    assert done.stderr == f"maskwright: {tmp_path}/empty: no files in it; give a file or folder that has some\n"
     whole = photos / "0" / "0.png"
     done = run("fill", trained, whole, "--out", tmp_path / "x.png")
-    assert done.stderr.splitlines()[-1].startswith(f"maskwright: nothing was left to answer: {whole}: nothing to fill")
+    assert done.stderr.splitlines()[0].startswith(f"maskwright: {whole}: nothing to fill")
+    assert len(done.stderr.splitlines()) == 1
+    (tmp_path / "text.jpg").write_text("this is text")
+    done = run("score", trained, tmp_path / "text.jpg")
+    assert done.stderr == f"maskwright: {tmp_path}/text.jpg: not a picture (it begins with 'this is '); leave it out\n"
     assert not (tmp_path / "m").exists()
 
 

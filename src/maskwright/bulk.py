@@ -53,9 +53,11 @@ def bulk(
 ) -> None:
     """Reads records, answers them in chunks, and prints or writes what came, in order."""
     from maskwright.answers import Answers
+    from maskwright.records.tables import is_table
     from maskwright.show import arrow_schema
 
-    skipped, noted = Heard(lambda message: say(f"skipped: {message}")), Heard(say)
+    sole = form.endings and os.path.isfile(text or "") and not is_table(Path(text or ""))  # such a file is one record
+    skipped, noted = Heard(_refused if sole else lambda message: say(f"skipped: {message}")), Heard(say)
     if look and out and Path(out).absolute() == Path(look.path).absolute():
         raise RunError(f"--show {look.path}: is --out too; name another")
     if look and not form.endings:
@@ -95,6 +97,11 @@ def bulk(
         say(f"{noted.count:,} notes in all")
     if skipped.count:
         say(f"skipped {skipped.count} of {counted(count + skipped.count)}")
+
+
+def _refused(message: str) -> None:
+    """Of a file that is one record there are no others to go on with."""
+    raise DataError(message)
 
 
 def counted(count: int) -> str:

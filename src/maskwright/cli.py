@@ -270,7 +270,10 @@ def embed(
 
 @app.command()
 def inspect(
-    what: Annotated[str, typer.Argument(metavar="DATA|MODEL|RUN")], field: Field = None, record: Grain = None
+    what: Annotated[str, typer.Argument(metavar="DATA|MODEL|RUN")],
+    field: Field = None,
+    record: Grain = None,
+    modality: Kind = "auto",
 ) -> None:
     """What a data set, a model or a run is, in one screen."""
     from maskwright import show
@@ -282,7 +285,7 @@ def inspect(
     else:
         skipped, noted = Heard(say), Heard(say)
         source = Source(paths=(what,), field=field, grain=record, on_bad="skip", report=skipped, note=noted)
-        print("\n".join(show.data(source)))
+        print("\n".join(show.data(source, modality)))
         for words, heard in (("records skipped", skipped), ("notes", noted)):
             if heard.count > NAMED:
                 say(f"{heard.count:,} {words} in all")

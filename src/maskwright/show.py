@@ -192,9 +192,14 @@ def model(folder: Path) -> list[str]:
     return lines
 
 
-def data(source: Source) -> list[str]:
-    """A data set: what its records are, how many, how large, how many twice."""
-    form, why = told(source.paths, source.field)
+def data(source: Source, kind: str = "auto") -> list[str]:
+    """A data set: what its records are, or are asked to be taken for, how many, how large, how many twice."""
+    if kind == "auto":
+        form, why = told(source.paths, source.field)
+    else:
+        from maskwright.modalities import modality
+
+        form, why = modality(kind).form, "as asked"
     folds: list[int] = []
 
     def values() -> Iterator[Any]:

@@ -292,12 +292,14 @@ FORMS: tuple[Form, ...] = (TEXTS, PICTURES)
 
 def told(given: Sequence[str], field: str | None, values: Sequence[Any] = ()) -> tuple[Form, str]:
     """The form of the records at the `given` paths, or of these values, and by what it is told; texts, where nothing says
-    otherwise."""
+    otherwise. Raises DataError where there is nothing at all."""
     if values and PICTURES.alone(values[0]):
         return PICTURES, f"data[0] is a picture ({type(values[0]).__name__})"
+    empty = 0
     for path in map(Path, given):
         if path.is_dir() and not tables.is_saved_dataset(path):
             files = list(itertools.islice(walk.files(path), PEEKED))
+            empty += not files
             own = {p.stem for p in files if p.suffix.lower() in pictures.ENDINGS}
             count = sum(p.suffix.lower() in pictures.ENDINGS for p in files)
             # A caption has its picture's name, and each picture a few of them.
@@ -310,6 +312,8 @@ def told(given: Sequence[str], field: str | None, values: Sequence[Any] = ()) ->
         column = _column_of_pictures(path, field)
         if column:
             return PICTURES, f"column {column!r} of {path} holds encoded pictures"
+    if given and empty == len(given):
+        raise DataError(f"{given[0]}: no files in it; give a file or folder that has some")
     return TEXTS, "its records are strings"
 
 
