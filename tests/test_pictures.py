@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,14 @@ from PIL import Image
 
 import maskwright as mw
 from maskwright.errors import DataError, MaskwrightWarning, ModelError, QueryError, RecipeError
+from maskwright.modalities.image import Image as Pictures
 from maskwright.records import pictures
+from maskwright.records.forms import PICTURES
+from maskwright.records.read import Record, Source
+from maskwright.records.split import split
 from maskwright.results import strength
+from maskwright.training.held_out import held_out_batches
+from maskwright.training.prepare import prepare
 
 pytestmark = pytest.mark.filterwarnings("ignore:pictures are read as squares")  # here a ViT-MAE's are tiny
 TINY = ("net.width=32", "net.layers=2", "net.heads=2", "net.ff=48", "train.batch_tokens=512", "train.look_tokens=1000",
@@ -174,6 +181,8 @@ def test_what_makes_no_sense_is_said(
         model.embed([wave(0), np.zeros((16, 16, 7), dtype=np.uint8)])
     with pytest.raises(RecipeError, match=r"tokenizer\.size is not for pictures"):
         mw.train(photos, out=tmp_path / "m", steps=1, settings=["tokenizer.size=300"])
+    with pytest.raises(RecipeError, match=r"image\.mean is for image\.family vit_mae"):
+        mw.train(photos, out=tmp_path / "m", steps=1, settings=["image.mean=[0.5,0.5,0.5]"])
     with pytest.raises(RecipeError, match=r"image\.patch"):
         mw.train(photos, out=tmp_path / "m", steps=1, settings=["image.patch=0"])
     done = run("fill", trained, "no-such.png")
@@ -477,6 +486,60 @@ def test_pictures_that_are_transparent_almost_everywhere_are_trained_on(tmp_path
     for verb in (lambda: mw.plan(folder, budget="10s"), lambda: mw.train(folder, out=tmp_path / "n", steps=2)):
         with pytest.raises(DataError, match="all of these pictures are transparent everywhere"):
             verb()
+
+
+def test_corners_and_frames_that_show_nothing_are_passed_over(tmp_path: Path) -> None:
+    """Of cut-outs the last patches are transparent, of frames the middle; an empty one among them trains nothing."""
+    rows = []
+    for seed in range(240):
+        picture = np.dstack([wave(seed)[:24, :24], np.full((24, 24), 255, dtype=np.uint8)])
+        picture[8:, 8:, 3] = 0 if seed else 255
+        picture[..., 3] *= seed != 1
+        rows.append(pictures.encoded(pictures.of_image(Image.fromarray(picture), "x", print)))
+    pq.write_table(pa.table({"image": rows}), tmp_path / "cutouts.parquet")
+    source, made = Source(paths=(str(tmp_path / "cutouts.parquet"),), form=PICTURES), Pictures()
+    shards = prepare(source, None, made, tmp_path / "shards", lambda what, size: None).shards
+    batches, _ = held_out_batches(made, shards, np.arange(240), 4, 10**6, seed=0, batch_tokens=4)
+    assert len(batches) > 240  # pieces of 2 x 2 patches and less; the last of a picture shows nothing
+    assert all(len(mask.target) for _, mask in batches)
+    parts = split(shards, 0.3)
+    assert 1 not in np.concatenate([parts.train, parts.held_out])
+    made = Pictures()
+    made.notice(Record(pictures.of_array(wave(0), "x"), "x"))
+    middle = replace(pictures.of_array(wave(0), "x"), known=np.zeros(wave(0).shape[:2], dtype=bool))
+    made.fit([Record(middle, "its middle")], 0)
+
+
+def test_pictures_of_a_single_patch_are_told(tmp_path: Path) -> None:
+    digits = [wave(seed)[:8, :8] for seed in range(2100)]
+    told: list[str] = []
+    model = mw.train(digits, out=tmp_path / "m", steps=2, settings=TINY, watch=lambda news: told.append(news.words))
+    few = "most records have 1 token, too few to tell one from the others: set smaller patches (--set image.patch=2)"
+    assert few in told
+    assert np.isfinite(model.about["held_out"]["nats"])
+    with pytest.raises(DataError, match=r"a useful model takes some 100 kB; most records have 1 token.*image\.patch=2"):
+        mw.train(digits[:1000], out=tmp_path / "n", steps=2, settings=TINY)
+
+
+def test_held_out_files_go_with_a_table_that_needs_its_field(photos: Path, tmp_path: Path) -> None:
+    rows = [{"photo": path.read_bytes(), "scan": b"none"} for path in sorted((photos / "0").iterdir())]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "photos.parquet")
+    table, settings = tmp_path / "photos.parquet", [*TINY, "image.patch=4"]
+    model = mw.train(table, field="photo", held_out=photos / "1", out=tmp_path / "m", steps=2, settings=settings)
+    assert model.about["data"]["held_out_records"] == len(list((photos / "1").iterdir()))
+    (tmp_path / "others").mkdir()
+    np.save(tmp_path / "others" / "7.npy", np.zeros((16, 16, 7), dtype=np.uint8))
+    with pytest.raises(DataError, match="others: none of what is to be held out could be read"):
+        mw.train(
+            table, field="photo", held_out=tmp_path / "others", out=tmp_path / "n", steps=2, settings=settings, on_bad="skip"
+        )
+
+
+def test_of_many_files_a_model_keeps_no_names(photos: Path, tmp_path: Path) -> None:
+    paths = sorted((photos / "0").iterdir())
+    model = mw.train(paths, out=tmp_path / "m", steps=2, settings=[*TINY, "image.patch=4"])
+    assert model.about["data"]["paths"] == [f"{len(paths)} paths"]
+    assert paths[0].name not in (tmp_path / "m" / "README.md").read_text()
 
 
 def test_going_on_from_pictures_keeps_what_was_learned(photos: Path, trained: Path, model: mw.Model, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from maskwright.model import Model, load
 from maskwright.nets import machine
 from maskwright.process import Stop, keep_memory, stoppable, tiny_is_zero
 from maskwright.recipe import Recipe
-from maskwright.records.read import ONCE
+from maskwright.records.read import ONCE, has_columns
 from maskwright.records.split import Split, split
 from maskwright.tokens import Tokens
 from maskwright.tokens import split as apart
@@ -39,7 +39,7 @@ from maskwright.training.costs import Speed
 from maskwright.training.data import Order, Pieces, batch_of, cut
 from maskwright.training.held_out import held_out
 from maskwright.training.loop import Hooks, Loop, Pace
-from maskwright.training.prepare import Prepared, prepare
+from maskwright.training.prepare import Prepared, prepare, too_short
 from maskwright.training.probe import speed
 from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig
@@ -197,6 +197,8 @@ class _Run:
         modality = modalities.modality(self.recipe.modality)
         source = replace(data.source(skipped, self.values), form=modality.form, note=noted)
         held = replace(source, paths=(data.held_out,), values=(), group=None) if data.held_out else None
+        if held and not has_columns(held):
+            held = replace(held, field=None)
         modality.configure(getattr(self.recipe, modality.section))
         prepared = prepare(
             source, held, modality, self.checkpoints / rundir.DATA, lambda what, n: self.watch(News(what, size=n)), begun
@@ -207,6 +209,8 @@ class _Run:
         for what, heard in (("records skipped", skipped), ("notes", noted)):
             if heard.count > NAMED:
                 self.watch(News("reading", words=f"{heard.count:,} {what} in all"))
+        if words := too_short(prepared.shards, modality):
+            self.watch(News("reading", words=words))
         if prepared.stretched:
             self.watch(News("reading", words="few documents: stretches of them are held out, not whole ones"))
         return modality, prepared
@@ -372,7 +376,7 @@ class _Run:
                 "budget": self.recipe.budget, "epochs": round(loop.order.epochs(max(loop.state.step - 1, 0)), 2),
             },
             "data": {
-                "paths": [ONCE.get(p) or Path(p).name for p in self.recipe.data.paths],
+                "paths": _names(self.recipe.data.paths),
                 "records": prepared.records, "bytes": prepared.bytes, "duplicates": parts.duplicates,
                 "held_out_records": len(np.unique(parts.held_out)), "own_held_out": parts.own_held_out,
                 "parted": parts.parted, "stretched": prepared.stretched,
@@ -380,6 +384,11 @@ class _Run:
             "calibration": fitted.to_json() if fitted else None,
         }  # fmt: skip
         return about, card.text(about, loop.order.modality, loop.net.config)
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """What a model's folder calls its data: of many files, how many."""
+    return [ONCE.get(path) or Path(path).name for path in paths] if len(paths) <= NAMED else [f"{len(paths):,} paths"]
 
 
 def _room(modality: Modality, tokens: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,25 @@ def test_calm_draws_stay_near_where_others_wander_off() -> None:
     assert float(wild[:, -8:].mean()) > 0.3
     assert float(calm.max()) < 4 * 0.7 * np.exp(-3.0) + 1 / 127
     assert float(calm[:, -8:].std()) > 0.01  # and are no means
+
+
+class _Unlucky:
+    """Every value that may come from anywhere does."""
+
+    def random(self, size: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        chance = np.full(size, 0.5)
+        chance[:, 1] = 0
+        return chance
+
+    def integers(self, low: int, high: int, size: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        return np.zeros(size, dtype=np.int64)
+
+
+def test_calm_draws_have_no_specks() -> None:
+    """Of half a million values one is a speck that everybody sees."""
+    made = Levels(torch.zeros(3, 4), *[torch.full((3, 4), -4.0)] * 2, Chain(*[torch.zeros(4, 4)] * 2), 256, 1)
+    assert int(made.sample(_Unlucky())["pixels"].max()) == 0
+    assert torch.equal(made.calm(1.0).sample(_Unlucky())["pixels"], made.mode()["pixels"])
 
 
 def test_a_level_far_from_the_mean_still_has_a_finite_price() -> None:

@@ -258,6 +258,23 @@ def test_a_table_beside_pictures_that_holds_none_is_left_out_with_a_word(tmp_pat
         list(read(replace(source, paths=(str(tmp_path / "labels.parquet"),))))
 
 
+def test_no_file_of_a_folder_is_passed_over_without_a_word(tmp_path: Path) -> None:
+    data = encoded(Image.fromarray(COLOURS))
+    shop, disk = tmp_path / "shop", tmp_path / "disk"
+    for path in (shop / "a.png", shop / "note.txt", shop / "b.heic", shop / ".hidden.txt", disk / "c.jfif"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    (shop / "2024").symlink_to(disk)
+    (disk / "up").symlink_to(shop)  # a circle
+    (shop / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    said: list[str] = []
+    source = Source(paths=(str(shop),), form=forms.PICTURES, on_bad="skip", report=said.append, note=said.append)
+    assert [Path(record.source).name for record in read(source)] == ["a.png", "c.jfif"]
+    assert said[0].startswith(f"{shop}/gone.png: ")
+    assert said[1:] == [f"{shop}: 2 other files are left out (.heic, .txt)"]
+    assert len(stamp(source)) == 3
+
+
 NESTED: dict[str, Callable[[bytes], Any]] = {
     "image": lambda data: data,
     "page.scan": lambda data: {"scan": data},

@@ -232,7 +232,7 @@ def slot_nats(reader: Reader, questions: Sequence[Question], temperature: float)
 @torch.no_grad()
 def _slot_temperature(reader: Reader, questions: Sequence[Question]) -> float:
     """The temperature at which the truth is likeliest, by golden section on the mean nats of logits kept once."""
-    if not questions:
+    if not any(q.tokens.present[q.at].any() for q in questions):
         return 1.0
 
     def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:

@@ -76,6 +76,10 @@ class Modality(Protocol):
     """of states to a record's vector"""
 
     @property
+    def finer(self) -> str:
+        """What to do for a record to have more tokens."""
+
+    @property
     def caveats(self) -> dict[str, str]:
         """By verb, what a person must know of its answers: why scores are no probabilities, where they aren't."""
 

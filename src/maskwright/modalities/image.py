@@ -65,8 +65,8 @@ class Image:
     def __init__(self) -> None:
         self.config = ImageConfig()
         self.channels = self.bits = self.depth = 0
-        self._brightest = 0
-        """of 16-bit pictures, before `fit`"""
+        self._brightest, self._seen = 0, False
+        """of 16-bit pictures, and whether anything is to be seen, before `fit`"""
         self._warn = Once()
 
     def configure(self, config: ImageConfig) -> None:
@@ -87,6 +87,10 @@ class Image:
     @property
     def mask(self) -> MaskConfig:
         return self.net.mask
+
+    @property
+    def finer(self) -> str:
+        return f"set smaller patches (--set image.patch={max(self.config.patch // 4, 1)})"
 
     @property
     def caveats(self) -> dict[str, str]:
@@ -123,19 +127,19 @@ class Image:
         return 0.9 * (form is PICTURES), why
 
     def notice(self, record: Record) -> None:
-        if record.value.pixels.dtype == np.uint16:  # one that a sample lacks may be brighter than all that it has
-            self._brightest = max(self._brightest, record.value.brightest)
+        picture = record.value
+        self._seen = self._seen or picture.known is None or bool(picture.known.any())
+        if picture.pixels.dtype == np.uint16:  # one that a sample lacks may be brighter than all that it has
+            self._brightest = max(self._brightest, picture.brightest)
 
     def fit(self, sample: Iterable[Record], size: int) -> None:
         shapes: Counter[tuple[int, int]] = Counter()
-        seen = False
         for record in sample:
-            picture = record.value
-            seen = seen or picture.known is None or bool(picture.known.any())
-            shapes[picture.pixels.shape[2], 8 * picture.pixels.dtype.itemsize] += 1
+            pixels = record.value.pixels
+            shapes[pixels.shape[2], 8 * pixels.dtype.itemsize] += 1
             self.notice(record)
         brightest = self._brightest
-        if not seen:
+        if not self._seen:
             raise DataError("all of these pictures are transparent everywhere; give some of which something is seen")
         channels, bits = shapes.most_common(1)[0][0]
         self.channels, self.bits = self.config.channels or channels, 8 if self.config.family else self.config.bits or bits

@@ -53,8 +53,9 @@ class ImageConfig:
             raise RecipeError(f"image.family {self.family!r}: vit_mae is the only one; leave it out for ours")
         if self.family and self.bits == 16:
             raise RecipeError("image.bits 16 is not for image.family vit_mae, whose pictures have 8; leave one of them out")
-        if self.norm_pix and not self.family:
-            raise RecipeError("image.norm_pix is for image.family vit_mae; leave it out")
+        for name in ("norm_pix", "mean", "deviation"):
+            if getattr(self, name) and not self.family:
+                raise RecipeError(f"image.{name} is for image.family vit_mae; leave it out")
         if min(self.deviation, default=1.0) <= 0:
             raise RecipeError("image.deviation must be above 0 for every channel")
         if self.square and self.shift:

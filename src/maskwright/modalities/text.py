@@ -86,6 +86,7 @@ class Text:
     frame_size = 2
     mask = MaskConfig()
     exact = True
+    finer = "give longer ones"
 
     def __init__(self) -> None:
         self.config = TokenizerConfig()

@@ -179,7 +179,7 @@ class Levels:
                 reach = FAR * self.log_alone[:, i].exp()
                 value = value.clamp(self.mean[:, i] - reach, self.mean[:, i] + reach)
             drawn = self._level(value)
-            out[:, i] = torch.where(chance[:, 1, i] < logistic.SPREAD, even[:, i], drawn)
+            out[:, i] = drawn if self.calmed else torch.where(chance[:, 1, i] < logistic.SPREAD, even[:, i], drawn)
             if self.told is not None:
                 out[:, i] = torch.where(self.told[:, i], self._level(self.mean[:, i]), out[:, i])
             x = placed(out[:, i], self.levels)

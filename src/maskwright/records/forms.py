@@ -304,8 +304,7 @@ def told(given: Sequence[str], field: str | None, values: Sequence[Any] = ()) ->
             count = sum(p.suffix.lower() in pictures.ENDINGS for p in files)
             # A caption has its picture's name, and each picture a few of them.
             if own and count >= max(sum(p.stem not in own for p in files), len(files) / 4):
-                rest = "; the others are left out" if count < len(files) else ""
-                return PICTURES, f"{count:,} of {len(files):,} files in {path} are pictures by their endings{rest}"
+                return PICTURES, f"{count:,} of {len(files):,} files in {path} are pictures by their endings"
             path = next((p for p in files if tables.kind_of(p) in ("parquet", "arrow")), path)
         if path.suffix.lower() in pictures.ENDINGS:
             return PICTURES, f"{path} is a picture by its ending"

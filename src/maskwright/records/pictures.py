@@ -22,7 +22,7 @@ import numpy as np
 from maskwright.errors import DataError
 from maskwright.tokens import Array
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".npy")
+ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".npy")
 MOST_PIXELS = 1 << 26
 """a file that claims more is refused before it is decoded: it may be made to fill the memory"""
 MOST_BYTES = 12 * MOST_PIXELS
@@ -37,6 +37,8 @@ _TIFF = (b"II*\0", b"MM\0*")
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", *_TIFF, _ARRAY)
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 """Pillow's readers that are asked: others start programs, or fetch what a file names"""
+_GREY_AND_ALPHA = b"\x04"
+"""of a PNG, where it says what its channels are"""
 _FRAMES = "has {0} frames or pages; the first is read"
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
 _OWN_COLOURS = ("L", "LA", "P", "PA", "RGB", "RGBA")
@@ -101,7 +103,8 @@ def decoded(data: bytes, name: str, note: Note) -> Picture:
     if frames > 1:
         note(f"{name}: {_FRAMES.format(frames)}")
     if picture.pixels.dtype == np.uint8 and _sixteen_a_channel(data, image):
-        note(f"{name}: its colours have 16 bits a channel; the upper 8 are read")
+        kept = "; a grey one without transparency, and with a mask instead, keeps all"
+        note(f"{name}: it has 16 bits a channel; the upper 8 are read" + kept * (data[25:26] == _GREY_AND_ALPHA))
     return picture
 
 
@@ -230,13 +233,16 @@ def of_image(image: Any, name: str, note: Note) -> Picture:
             raise DataError(f"{name}: holds numbers of 32 bits; save it with 8 or 16 bits a channel")
         clear = image.info.get("transparency")
         known = np.asarray(pixels != clear) if isinstance(clear, int) else None
-        return Picture(pixels.astype(np.uint16)[..., None], None if known is None or known.all() else known)
+        profile = image.info.get("icc_profile", b"")
+        return Picture(pixels.astype(np.uint16)[..., None], None if known is None or known.all() else known, profile)
     if image.mode == "F":
         raise DataError(f"{name}: holds floating-point numbers; save it with 8 or 16 bits a channel")
     colours = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     profile = image.info.get("icc_profile", b"") if image.mode in _OWN_COLOURS else b""
     if not seen_through:
         return replace(of_array(np.asarray(image.convert(colours)), name), profile=profile)
+    if image.mode == "La":  # Pillow knows one way out of it alone
+        image = image.convert("LA")
     pixels = np.asarray(image.convert("RGBA"))
     known = pixels[..., 3] >= 128
     own = (pixels[..., :1] if colours == "L" else pixels[..., :3]) * known[..., None]  # what nobody sees is nothing

@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -22,6 +23,7 @@ from typing import Any, TypeVar
 from maskwright import limits
 from maskwright.beside import spread
 from maskwright.errors import DataError
+from maskwright.heard import NAMED
 from maskwright.records import tables, texts, walk
 from maskwright.records.fields import NoColumn, Picker, content
 from maskwright.records.forms import TEXTS, Form
@@ -111,7 +113,7 @@ def stamp(source: Source) -> list[list[Any]]:
     for path in source.paths:
         if path not in ONCE and os.path.exists(path):
             for name in filter(source.form.takes, walk.files(Path(path))) if os.path.isdir(path) else [Path(path)]:
-                state = name.stat()
+                state = os.stat(name, follow_symlinks=name.exists())
                 out.append([str(name), state.st_size, state.st_mtime_ns])
     return out
 
@@ -149,9 +151,31 @@ def _path(path: str, source: Source, bad: _Bad) -> Iterator[Record]:
     elif tables.is_saved_dataset(where):
         yield from _rows(path, tables.saved_dataset(where, bad), source, bad)
     else:
-        if (source.field or source.group) and not any(map(tables.is_table, filter(source.form.takes, walk.files(where)))):
+        if (source.field or source.group) and not has_columns(replace(source, paths=(path,))):
             _no_columns(path, source)
-        yield from _files(filter(source.form.takes, walk.files(where)), source, bad, in_folder=True)
+        others: Counter[str] = Counter()
+        yield from _files(_taken(where, source, others), source, bad, in_folder=True)
+        if others:
+            kinds = ", ".join(ending or "no ending" for ending, _ in others.most_common(NAMED))
+            source.note(f"{path}: {others.total():,} other files are left out ({kinds})")
+
+
+def _taken(folder: Path, source: Source, others: Counter[str]) -> Iterator[Path]:
+    """The files that are the source's kind of data; the endings of the others are counted."""
+    for path in walk.files(folder):
+        if source.form.takes(path):
+            yield path
+        else:
+            others[path.suffix.lower()] += 1
+
+
+def has_columns(source: Source) -> bool:
+    """Whether there is a table in it, of which a column can be named."""
+    for path in (Path(path) for path in source.paths if path not in ONCE):
+        inside = filter(source.form.takes, walk.files(path)) if path.is_dir() else [path]
+        if (path.is_dir() and tables.is_saved_dataset(path)) or any(map(tables.is_table, inside)):
+            return True
+    return False
 
 
 def _files(files: Iterable[Path], source: Source, bad: _Bad, in_folder: bool) -> Iterator[Record]:

@@ -40,10 +40,11 @@ class Split:
 
 def split(shards: Shards, share: float, own: Array | None = None) -> Split:
     """`share` of the tokens, by groups; or the record numbers `own`, where the user brings held-out data."""
-    filled = np.flatnonzero(shards.lengths > 0)
+    filled = np.flatnonzero((shards.lengths > 0) & (shards.sizes > 0))  # one that is transparent everywhere has no size
     first = np.sort(filled[np.unique(shards.folds[filled], return_index=True)[1]])
     duplicates = len(filled) - len(first)
     if own is not None:
+        own = own[np.isin(own, filled)]
         held = np.intersect1d(first, own)
         # A training record that also stands in the user's held-out data is left out of training.
         copies = np.isin(shards.folds, shards.folds[own])

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from maskwright import masking
+from maskwright.errors import DataError
 from maskwright.modalities.base import Modality
 from maskwright.nets.masked import MaskedNet
 from maskwright.records.shards import Shards
@@ -73,7 +74,7 @@ def held_out_batches(
 ) -> tuple[list[tuple[Batch, Mask]], float]:
     """The fixed held-out positions, 15% of tokens at random, and the tokens a byte of these records, of what is there.
 
-    At most `tokens` tokens, from pieces drawn evenly over the records.
+    At most `tokens` tokens, from pieces drawn evenly over the records. Raises DataError where nothing of them is there.
     """
     content = length - modality.frame_size
     pieces = cut(records, shards.shapes[records], content)
@@ -82,8 +83,13 @@ def held_out_batches(
     chosen = pieces[np.sort(order[:enough])]
     chosen = chosen[np.argsort(chosen.length, kind="stable")]
     out = []
+    there = tokens_ = 0
     for part in by_tokens(chosen.length + modality.frame_size, batch_tokens):
         batch = batch_of(modality, shards, chosen[part])
-        out.append((batch, masking.at_random(batch, 0.15, seed)))
-    there = sum(int((b.maskable & b.present).sum()) for b, _ in out) / max(sum(int(b.maskable.sum()) for b, _ in out), 1)
-    return out, float(there * shards.lengths[records].sum() / max(shards.sizes[records].sum(), 1))
+        there, tokens_ = there + int((batch.maskable & batch.present).sum()), tokens_ + int(batch.maskable.sum())
+        mask = masking.at_random(batch, 0.15, seed)
+        if len(mask.target):  # of a batch that is absent throughout, a cut-out's corners, nothing can be asked
+            out.append((batch, mask))
+    if not out:
+        raise DataError("the held-out data shows nothing that could be asked for; give more, or name some (--held-out PATH)")
+    return out, float(there / tokens_ * shards.lengths[records].sum() / max(shards.sizes[records].sum(), 1))

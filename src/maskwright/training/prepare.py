@@ -32,6 +32,8 @@ CHUNK_BYTES = 1_000_000
 STRETCHES = 40
 LEAST_TOKENS = 2_000
 """below this there is nothing to learn, and nothing to measure on"""
+FEW_TOKENS = 4
+"""of a record, below which little stands beside what is hidden"""
 Progress = Callable[[str, float], None]
 """(what is being done, bytes done)"""
 
@@ -67,7 +69,7 @@ def prepare(
         known = json.loads(note.read_text())
         if begun or (known["made"] == made and not ONCE.keys() & set(source.paths)):
             modality.load(folder)
-            return _prepared(folder, known, changed=known["made"] != made)
+            return _prepared(folder, known, modality, changed=known["made"] != made)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     grouped, source = source.group is not None, _spooled(source, folder)
@@ -84,9 +86,12 @@ def prepare(
     known = {"made": made, "records": records if stretched else train, "bytes": size, "train": train}
     if held_out:
         _tokenise(read(held_out), held_out, modality, writer, progress)
+        if len(writer.lengths) == train:
+            writer.discard()
+            raise DataError(f"{held_out.paths[0]}: none of what is to be held out could be read as the model reads")
     writer.close()
     write_whole(note, json.dumps(known).encode())
-    return _prepared(folder, known)
+    return _prepared(folder, known, modality)
 
 
 def _described(source: Source | None) -> list[Any]:
@@ -96,18 +101,26 @@ def _described(source: Source | None) -> list[Any]:
     return [list(source.paths), source.field, source.group, source.grain, source.on_bad, stamp(source)]
 
 
-def _prepared(folder: Path, known: dict[str, Any], changed: bool = False) -> Prepared:
+def _prepared(folder: Path, known: dict[str, Any], modality: Modality, changed: bool = False) -> Prepared:
     shards = Shards(folder)
     if shards.lengths.sum() < LEAST_TOKENS:
-        raise _too_small(int(shards.lengths.sum()), known["records"], known["bytes"])
+        raise _too_small(shards, modality, known["records"], known["bytes"])
     own = np.arange(known["train"], len(shards)) if known["train"] < len(shards) else None
     return Prepared(shards, own, known["records"], known["bytes"], changed, known["train"] > known["records"])
 
 
-def _too_small(tokens: int, records: int, size: int) -> DataError:
+def too_short(shards: Shards, modality: Modality) -> str:
+    """What to do where most records have too few tokens to tell one of them from the others; empty where they haven't."""
+    most = round(float(np.median(shards.lengths))) if len(shards) else FEW_TOKENS
+    held = f"{most} token" + "s" * (most != 1)
+    return f"most records have {held}, too few to tell one from the others: {modality.finer}" * (most < FEW_TOKENS)
+
+
+def _too_small(shards: Shards, modality: Modality, records: int, size: int, share: float = 1.0) -> DataError:
     return DataError(
-        f"too small to train on: {tokens} tokens in {records} records ({size} bytes);"
+        f"too small to train on: {shards.lengths.sum() / share:.0f} tokens in {records} records ({size} bytes);"
         f" {LEAST_TOKENS} tokens are needed, and a useful model takes some 100 kB"
+        + "".join(f"; {words}" for words in (too_short(shards, modality),) if words)
     )
 
 
@@ -137,7 +150,7 @@ def sample(source: Source, modality: Modality, folder: Path, most: int) -> Sampl
     shards = Shards(folder)
     share = min(float(shards.sizes.sum()) / max(size, 1), 1.0)
     if shards.lengths.sum() < LEAST_TOKENS * share:
-        raise _too_small(int(shards.lengths.sum() / share), len(records), size)
+        raise _too_small(shards, modality, len(records), size, share)
     cut_in = time.monotonic() - begun - read_in - fitted_in
     return Sample(shards, share, 2 * read_in + fitted_in + cut_in / share)
 
