@@ -21,6 +21,7 @@ from PIL import Image
 
 import maskwright as mw
 from maskwright.errors import DataError, MaskwrightWarning, ModelError, QueryError, RecipeError
+from maskwright.infer.calibration import _slot_temperature, together
 from maskwright.modalities.image import Image as Pictures
 from maskwright.records import pictures
 from maskwright.records.forms import PICTURES
@@ -488,7 +489,7 @@ def test_pictures_that_are_transparent_almost_everywhere_are_trained_on(tmp_path
             verb()
 
 
-def test_corners_and_frames_that_show_nothing_are_passed_over(tmp_path: Path) -> None:
+def test_corners_and_frames_that_show_nothing_are_passed_over(model: mw.Model, tmp_path: Path) -> None:
     """Of cut-outs the last patches are transparent, of frames the middle; an empty one among them trains nothing."""
     rows = []
     for seed in range(240):
@@ -508,6 +509,9 @@ def test_corners_and_frames_that_show_nothing_are_passed_over(tmp_path: Path) ->
     made.notice(Record(pictures.of_array(wave(0), "x"), "x"))
     middle = replace(pictures.of_array(wave(0), "x"), known=np.zeros(wave(0).shape[:2], dtype=bool))
     made.fit([Record(middle, "its middle")], 0)
+    asked = together(model.modality.encode([Record(middle, "its middle")]), 5, 1, np.random.default_rng(0))
+    assert len(asked) == 5
+    assert _slot_temperature(model.reader, asked) == 1.0
 
 
 def test_pictures_of_a_single_patch_are_told(tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ def test_data_that_cant_be_trained_on(tmp_path: Path, run: Run) -> None:
     (tmp_path / "taken" / "file").write_text("precious")
     for data, out, words in (
         ("small.txt", "m", "too small to train on"),
-        ("empty", "m2", "no records"),
+        ("empty", "m2", "no files in it"),
         ("nowhere.csv", "m3", "no such file or folder"),
         ("small.txt", "taken", "exists; name another folder, or go on with --resume"),
     ):

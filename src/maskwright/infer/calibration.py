@@ -232,14 +232,18 @@ def slot_nats(reader: Reader, questions: Sequence[Question], temperature: float)
 @torch.no_grad()
 def _slot_temperature(reader: Reader, questions: Sequence[Question]) -> float:
     """The temperature at which the truth is likeliest, by golden section on the mean nats of logits kept once."""
-    if not any(q.tokens.present[q.at].any() for q in questions):
+    if not questions:
         return 1.0
 
     def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:
         return [(distribution, truth(questions, members)), *[None] * (len(members) - 1)]
 
     kept = [batch for batch in reader.ask(questions, answer) if batch]
-    return _golden(lambda t: float(sum(d.tempered(t).nll(values).double().sum() for d, values in kept)))
+
+    def cost(t: float) -> float:
+        return float(sum(d.tempered(t).nll(values).double().sum() for d, values in kept))
+
+    return _golden(cost) if cost(0.5) != cost(2.0) else 1.0  # where nothing that was asked is to be seen, all cost nothing
 
 
 def _joint_temperature(
