@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 import maskwright as mw
 from corpora import parser, report
-from maskwright import sizing
+from maskwright.runs import sizing
 from opponent import SHAPE, arguments, run
 
 CORPORA, RATE = ("peps_en", "sgd_dialogues", "sotu_en", "wikitext2"), "2e-3"

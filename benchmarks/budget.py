@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from corpora import model, parser, part, report
-from maskwright.sizing import seconds
+from maskwright.runs.sizing import seconds
 
 
 def main() -> None:

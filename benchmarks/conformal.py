@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report, resampled
-from maskwright.infer import calibration
-from maskwright.infer.calibration import QUANTILES, Calibration
 from maskwright.modalities.base import Asked
+from maskwright.model import calibration
+from maskwright.model.calibration import QUANTILES, Calibration
 from maskwright.records.read import records_of
 
 COVERAGE, SLOTS, FOLDS = 0.9, 50, 5

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora import Corpus, model, parser, part, report
-from maskwright import sizing
+from maskwright.runs import sizing
 
 WIDTHS = (64, 128, 192, 256, 384, 512)
 GIVE_UP = 1.01

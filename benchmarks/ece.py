@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report
-from maskwright.infer import calibration
 from maskwright.modalities.base import Asked
+from maskwright.model import calibration
 from maskwright.records.read import records_of
 
 BINS = 15

@@ -12,7 +12,7 @@ import numpy as np
 
 import maskwright as mw
 from corpora import report
-from maskwright.infer.calibration import Calibration
+from maskwright.model.calibration import Calibration
 from pictures import chosen, opened, parser, pretrained, table
 
 HALVINGS = 50

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report
-from maskwright.infer import calibration, decode
-from maskwright.infer.decode import DecodeConfig
+from maskwright.model import beam_decode, calibration
+from maskwright.model.beam_decode import DecodeConfig
 from maskwright.records.read import records_of
 
 
@@ -27,7 +27,7 @@ def main() -> None:
         spans = calibration.stretches(tokens, 20, 2, rng)
         text = lambda ids: made.modality.vocabulary.text(ids)  # noqa: B023, E731
         for span, found in zip(
-            spans, decode.best(made.reader, spans, DecodeConfig(temperature=made.calibration.slot)), strict=True
+            spans, beam_decode.best(made.reader, spans, DecodeConfig(temperature=made.calibration.slot)), strict=True
         ):
             at = np.flatnonzero(~span.tokens.present)
             ids = found[0].tokens.values["id"]

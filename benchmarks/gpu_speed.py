@@ -18,7 +18,7 @@ import torch
 
 import maskwright as mw
 from corpora import parser, part, report
-from maskwright.nets import machine
+from maskwright.system.device import matrix_rate
 from train_speed import pairs, second_half, useful
 
 SHAPE = {"width": 768, "layers": 22, "heads": 12, "ff": 1152, "window": 128, "global_every": 3, "length": 8192}
@@ -36,7 +36,7 @@ def one(data: Path) -> dict[str, Any]:
         net = mw.load(out, device="cpu").net
         row = {"data": str(data), "tokenizer": str(out / "tokenizer.json")}
         speed, flops = second_half(lines, "step"), useful(net.config, len(net.head.bias), pairs(row, net.config))
-    rate = machine.matrix_rate(torch.bfloat16, torch.device("cuda", 0))
+    rate = matrix_rate(torch.bfloat16, torch.device("cuda", 0))
     return {"speed": speed, "share": speed * flops / rate, "tflops": rate / 1e12, "vocabulary": len(net.head.bias)}
 
 

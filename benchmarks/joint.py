@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report, resampled
-from maskwright.infer import calibration, decode
-from maskwright.infer.decode import DecodeConfig
-from maskwright.infer.reader import Question
+from maskwright.model import beam_decode, calibration
+from maskwright.model.beam_decode import DecodeConfig
+from maskwright.model.predictor import Question
 from maskwright.records.read import records_of
 
 
@@ -36,7 +36,8 @@ def main() -> None:
                 continue
             config = DecodeConfig(temperature=made.calibration.slot)
             joint = [
-                calibration.is_right(a, c[0].tokens) for a, c in zip(spans, decode.best(reader, spans, config), strict=True)
+                calibration.is_right(a, c[0].tokens)
+                for a, c in zip(spans, beam_decode.best(reader, spans, config), strict=True)
             ]
             alone = reader.ask([Question(a.tokens, ~a.tokens.present, np.flatnonzero(~a.tokens.present)) for a in spans],
                                partial(independent, made, spans))  # fmt: skip

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report
-from maskwright.infer import calibration, decode, lengths
-from maskwright.infer.decode import DecodeConfig
+from maskwright.model import beam_decode, calibration, span_length
+from maskwright.model.beam_decode import DecodeConfig
 from maskwright.records.read import records_of
 
 
@@ -26,23 +26,23 @@ def main() -> None:
         made = model(corpus)
         rng = np.random.default_rng(0)
         tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts)])
-        share = options.spans // lengths.LONGEST
+        share = options.spans // span_length.LONGEST
         spans = [
             calibration.blanked(records, at, calibration.SPAN_CONTEXT)
-            for n in range(1, lengths.LONGEST + 1)
+            for n in range(1, span_length.LONGEST + 1)
             for records, at in picked(tokens, share, n, rng)
         ]
-        config = DecodeConfig(temperature=made.calibration.slot, beam=lengths.BEAM)
+        config = DecodeConfig(temperature=made.calibration.slot, beam=span_length.BEAM)
         saved = made.about["calibration"]["lengths"]["weights"]
         told, found, length = [], [], []
         for start in range(0, len(spans), 100):
             chunk = spans[start : start + 100]
-            variants = [lengths.variants(a) for a in chunk]
+            variants = [span_length.variants(a) for a in chunk]
             flat = [v for group in variants for v in group]
-            best = decode.best(made.reader, flat, config)
-            weights = made.calibration.lengths(lengths.features(made.reader, flat, [b[0] for b in best], config))
+            best = beam_decode.best(made.reader, flat, config)
+            weights = made.calibration.lengths(span_length.features(made.reader, flat, [b[0] for b in best], config))
             for i, span in enumerate(chunk):
-                mine = slice(i * lengths.LONGEST, (i + 1) * lengths.LONGEST)
+                mine = slice(i * span_length.LONGEST, (i + 1) * span_length.LONGEST)
                 true = len(next(iter(span.truth.values()))) if span.truth else 0
                 log_share = weights[mine] - np.logaddexp.reduce(weights[mine])
                 rank = [
@@ -61,7 +61,7 @@ def main() -> None:
             "length right": round(float((true == chosen).mean()), 4),
             "share, had the likeliest length been taken": round(float(np.sum(by_length) / np.sum(told)), 4),
             "by length, told and open": {
-                n: np.array([told, found])[:, true == n].mean(1).round(3).tolist() for n in range(1, lengths.LONGEST + 1)
+                n: np.array([told, found])[:, true == n].mean(1).round(3).tolist() for n in range(1, span_length.LONGEST + 1)
             },
         })  # fmt: skip
     report("exact recovery of blanks of unknown length, beside the same decoder told the length", rows)

@@ -22,7 +22,7 @@ import torch
 from tokenizers import Tokenizer
 
 import maskwright as mw
-from maskwright.nets import machine
+from maskwright.system.device import fast_dtype
 
 CLS, SEP, MASK, SPECIAL, HELD_OUT_TOKENS = 1, 2, 3, 5, 60_000
 SHAPE = {"width": 256, "layers": 6, "heads": 4, "ff": 384}
@@ -38,7 +38,7 @@ def run(
     options: argparse.Namespace, data: Path, shape: dict[str, int], env: dict[str, str] | None = None, **more: Any
 ) -> list[dict[str, Any]]:
     """The lines that the opponent printed, as dicts; its expert works in the precision that this chip multiplies faster."""
-    slow = machine.precision(torch.device("cpu")) == torch.float32
+    slow = fast_dtype(torch.device("cpu")) == torch.float32
     told = {**shape, "precision": "fp32" if slow and more.get("mode") == "expert" else None, **more}
     flags = [word for key, value in told.items() if value is not None for word in (f"--{key.replace('_', '-')}", str(value))]
     command = [options.python, str(options.expert), str(data), "--field", "text", *flags]

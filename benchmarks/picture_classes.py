@@ -27,13 +27,13 @@ from torch.nn import functional as F
 
 import maskwright as mw
 from corpora import report
-from maskwright import folder
-from maskwright.files import write_whole
-from maskwright.infer.pooling import cells
 from maskwright.modalities.base import Modality
-from maskwright.nets import machine
+from maskwright.model import folder
+from maskwright.model.embed import cells
 from maskwright.nets.masked import MaskedNet
 from maskwright.records.read import records_of
+from maskwright.system.atomic_files import write_whole
+from maskwright.system.device import fast_dtype
 from maskwright.tokens import join
 from maskwright.training.optimiser import Optimiser
 from pictures import Array, chosen, components, gradients, opened, parser, pretrained, probe, raw, table
@@ -120,7 +120,7 @@ def taught(
     """All weights trained by maskwright's optimiser for so many CPU-minutes, the rate rising for a tenth and falling as a
     cosine."""
     torch.manual_seed(seed)
-    own, rng, precision = copy.deepcopy(net), np.random.default_rng(seed), machine.precision(torch.device("cpu"))
+    own, rng, precision = copy.deepcopy(net), np.random.default_rng(seed), fast_dtype(torch.device("cpu"))
     own.dtype = precision  # as `train` has it
     made = Classifier(own, modality, int(labels.max()) + 1).train()
     optimiser, view = Optimiser(made, DECAY, precision), bent if recipe.bent else moved

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 import maskwright as mw
 from corpora import parser, report
-from maskwright.modalities.bpe import Vocabulary
+from maskwright.modalities.text.bpe import Vocabulary
 
 STEPS, SIZES, LENGTHS = 60, (10**5, 10**6, 10**7), (10**3, 10**4, 10**5)
 ONE = """

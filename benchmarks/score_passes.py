@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report
-from maskwright.infer.score import score
+from maskwright.model.score import score
 from maskwright.records.read import records_of
 
 

@@ -35,7 +35,7 @@ def ours(path: Path, work: Path) -> None:
 def alone(path: Path, size: int) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    from maskwright.modalities.bpe import suggested_size
+    from maskwright.modalities.text.bpe import suggested_size
     from maskwright.training.prepare import CHUNK_BYTES, SAMPLE_BYTES
 
     sample, held = [], 0

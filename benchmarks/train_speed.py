@@ -24,9 +24,9 @@ import torch
 
 import maskwright as mw
 from corpora import parser, part, report
-from maskwright.modalities.bpe import Vocabulary
-from maskwright.nets import machine
+from maskwright.modalities.text.bpe import Vocabulary
 from maskwright.nets.encoder import NetConfig
+from maskwright.system.device import matrix_rate
 from opponent import BIG, SHAPE, arguments, run, settings
 
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
@@ -80,7 +80,7 @@ def one(row: dict[str, Any]) -> None:
         lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
         speed = second_half(lines, "step")
         net = mw.load(out).net
-    best = max(machine.matrix_rate(kind, torch.device("cpu")) for kind in (torch.bfloat16, torch.float32))
+    best = max(matrix_rate(kind, torch.device("cpu")) for kind in (torch.bfloat16, torch.float32))
     share = speed * useful(net.config, len(net.head.bias), pairs(row, net.config)) / best
     print(json.dumps({"speed": speed, "share": share, "rate": best}))
 

@@ -35,7 +35,7 @@ def test_the_public_names_are_these() -> None:
         "__version__", "load", "plan", "train",
     }  # fmt: skip
     assert all(hasattr(mw, name) for name in mw.__all__)
-    import maskwright.outlook
+    import maskwright.runs.plan
     import maskwright.training.loop  # noqa: F401
 
     assert all(map(callable, (mw.train, mw.plan, mw.load)))  # no submodule may take its place

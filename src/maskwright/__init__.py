@@ -23,9 +23,9 @@ from maskwright.errors import (
 )
 
 if TYPE_CHECKING:
-    from maskwright.model import Model, load
-    from maskwright.outlook import plan
-    from maskwright.run import train
+    from maskwright.model.model import Model, load
+    from maskwright.runs.plan import plan
+    from maskwright.runs.train import train
 
 # Threads that wait for each other spin for long, by default, and on a busy machine take the core that the other one needs.
 # Read when torch is loaded (LOG.md).
@@ -46,7 +46,12 @@ __all__ = [
     "plan",
     "train",
 ]
-_LAZY = {"train": "maskwright.run", "plan": "maskwright.outlook", "load": "maskwright.model", "Model": "maskwright.model"}
+_LAZY = {
+    "train": "maskwright.runs.train",
+    "plan": "maskwright.runs.plan",
+    "load": "maskwright.model.model",
+    "Model": "maskwright.model.model",
+}
 
 
 def __getattr__(name: str) -> Any:

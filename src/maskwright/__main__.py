@@ -1,5 +1,5 @@
 """`python -m maskwright` is the command `maskwright`."""
 
-from maskwright.cli import main
+from maskwright.cli.app import main
 
 main()

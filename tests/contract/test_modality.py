@@ -13,21 +13,22 @@ import numpy as np
 import pytest
 import torch
 
-from maskwright import folder, modalities
+from maskwright import modalities
 from maskwright.errors import QueryError
-from maskwright.infer.pooling import cells, embed
-from maskwright.infer.reader import Question, Reader
-from maskwright.infer.windows import around
-from maskwright.masking import MaskConfig, at_random, draw, step_keys
 from maskwright.modalities.base import Modality
-from maskwright.modalities.image_config import ImageConfig
+from maskwright.modalities.image.config import ImageConfig
+from maskwright.model import folder
+from maskwright.model.embed import cells, embed
+from maskwright.model.predictor import Question, Reader
+from maskwright.model.windows import around
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.masked import MaskedNet
 from maskwright.records.pictures import Picture
 from maskwright.records.read import Record, records_of
 from maskwright.records.shards import Shards, Writer
 from maskwright.tokens import Tokens, join, split
-from maskwright.training.data import batch_of, cut
+from maskwright.tokens.masking import MaskConfig, at_random, draw, step_keys
+from maskwright.training.batches import batch_of, cut
 
 pytestmark = pytest.mark.filterwarnings("ignore:pictures are read as squares")
 

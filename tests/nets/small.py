@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from maskwright.nets.encoder import NetConfig
-from maskwright.nets.heads import TokenHead, TokenInput
+from maskwright.nets.heads.token import TokenHead, TokenInput
 from maskwright.nets.masked import MaskedNet
 from maskwright.tokens import Batch, Tokens, join
 

@@ -11,7 +11,7 @@ import torch
 from maskwright.errors import RecipeError
 from maskwright.nets import native
 from maskwright.nets.encoder import NetConfig
-from maskwright.nets.heads import TokenHead, TokenInput
+from maskwright.nets.heads.token import TokenHead, TokenInput
 from maskwright.nets.masked import MaskedNet
 from maskwright.tokens import Batch
 from tests.nets.small import SMALL, batch, record

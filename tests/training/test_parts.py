@@ -10,17 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskwright import boxes
 from maskwright.errors import RecipeError, RunError
-from maskwright.masking import MaskConfig
-from maskwright.modalities.text import Text
+from maskwright.modalities.text.modality import Text
 from maskwright.records.read import records_of
 from maskwright.records.shards import Shards, Writer
+from maskwright.tokens import grid
+from maskwright.tokens.masking import MaskConfig
 from maskwright.training import checkpoint
-from maskwright.training.data import Ahead, Order, by_tokens, cut
+from maskwright.training.batches import Ahead, Order, by_tokens, cut
+from maskwright.training.distributed import Processes
 from maskwright.training.loop import Loop
 from maskwright.training.optimiser import orthogonal
-from maskwright.training.processes import Processes
 from maskwright.training.schedule import TrainConfig, decay, rate
 
 
@@ -82,7 +82,7 @@ def test_pieces_cover_every_record_once(extents: list[tuple[int, ...]], most: in
     for record, shape in enumerate(extents):
         mine = pieces[pieces.record == record]
         own = np.tile(shape, (len(mine.record), 1))
-        covered = boxes.cells(np.zeros(len(own), dtype=np.int64), own, mine.start, mine.size)
+        covered = grid.cells(np.zeros(len(own), dtype=np.int64), own, mine.start, mine.size)
         assert sorted(covered) == list(range(int(np.prod(shape))))
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from maskwright.modalities.image import Image as Pictures
-from maskwright.modalities.image_config import ImageConfig
+from maskwright.modalities.image.config import ImageConfig
+from maskwright.modalities.image.modality import Image as Pictures
 from maskwright.records.forms import PICTURES
 from maskwright.records.pictures import Picture, encoded
 from maskwright.records.read import Source

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from maskwright.errors import DataError, nearest
 from maskwright.modalities.base import Modality
-from maskwright.modalities.image import Image
-from maskwright.modalities.image_config import ImageConfig
-from maskwright.modalities.text import Text, TokenizerConfig
-from maskwright.nets.families import Foreign
+from maskwright.modalities.image.config import ImageConfig
+from maskwright.modalities.image.modality import Image
+from maskwright.modalities.text.modality import Text, TokenizerConfig
+from maskwright.nets.checkpoints.convert import Foreign
 from maskwright.records.read import Source
 
 __all__ = ["ImageConfig", "Modality", "TokenizerConfig", "detect", "modality", "names"]

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from torch import nn
 
-from maskwright.masking import MaskConfig
 from maskwright.nets.encoder import NetConfig
 from maskwright.records.forms import Form
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Distribution, Mask, Tokens
+from maskwright.tokens.masking import MaskConfig
 
 Floor = Callable[[Batch, Mask], Array]
 """(batch, mask) -> (M,) nats of what stands at the targets, by counting"""

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from maskwright.errors import DataError, nearest
+from maskwright.records.field_path import parse, reach, spell
 from maskwright.records.forms import Form
-from maskwright.records.paths import parse, reach, spell
 from maskwright.records.pictures import Note
-from maskwright.records.texts import Report
+from maskwright.records.utf8 import Report
 
 
 class NoColumn(DataError):

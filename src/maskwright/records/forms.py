@@ -18,9 +18,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from maskwright.errors import DataError, MaskwrightWarning, QueryError
-from maskwright.records import paths, pictures, strips, tables, texts, walk
+from maskwright.records import field_path, pictures, strips, tables, utf8, walk
 from maskwright.records.pictures import Note, Picture
-from maskwright.records.texts import Report
+from maskwright.records.utf8 import Report
 
 PEEKED = 100_000
 """files of a folder by whose names its form is told"""
@@ -108,7 +108,7 @@ class Texts:
     def pieces(
         self, name: str, stream: Any, grain: str | None, whole: bool, bad: Report, note: Note
     ) -> Iterator[tuple[Any, str]]:
-        for text, line in texts.pieces(name, stream, grain or ("file" if whole else "line"), bad):
+        for text, line in utf8.pieces(name, stream, grain or ("file" if whole else "line"), bad):
             yield text, name if line is None else f"{name}:{line}"
 
     def holds(self, cell: Any) -> bool:
@@ -330,10 +330,10 @@ def _column_of_pictures(path: Path, field: str | None) -> str:
 
 def _cells(rows: Sequence[dict[str, Any]], column: str, own: Sequence[str]) -> Iterator[Any]:
     """What stands in a column, or where its name reaches."""
-    path = paths.parse(column, own)
+    path = field_path.parse(column, own)
     for row in rows:
         try:
-            yield from paths.reach(row, path, "")
+            yield from field_path.reach(row, path, "")
         except DataError:  # whoever reads it will say so
             continue
 

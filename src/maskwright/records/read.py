@@ -20,13 +20,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from maskwright import limits
-from maskwright.beside import spread
 from maskwright.errors import DataError
-from maskwright.heard import NAMED
-from maskwright.records import tables, texts, walk
+from maskwright.records import tables, utf8, walk
 from maskwright.records.fields import NoColumn, Picker, content
 from maskwright.records.forms import TEXTS, Form
+from maskwright.records.notices import NAMED
+from maskwright.system import resources
+from maskwright.system.prefetch import spread
 
 FIRST_ROWS = 100
 """of a table, by which its text column is told"""
@@ -219,7 +219,7 @@ def _each(
                 out.append(record)  # noqa: PERF402 (the others come between)
         return out
 
-    threads = max(int(min(limits.cores(), MOST_THREADS, limits.memory() / 4 / source.form.encoded)), 1)
+    threads = max(int(min(resources.cores(), MOST_THREADS, resources.memory() / 4 / source.form.encoded)), 1)
     for found in spread(together, _grouped(items, length), threads):
         for one in found:
             if isinstance(one, Record):
@@ -325,8 +325,8 @@ class _Bad:
         if self.source.report:
             self.source.report(message)
 
-    def guarding(self, name: str) -> texts.Guard:
-        return texts.Guard(name, self)
+    def guarding(self, name: str) -> utf8.Guard:
+        return utf8.Guard(name, self)
 
 
 def records_of(values: Any, name: str = "input", form: Form = TEXTS) -> list[Record]:

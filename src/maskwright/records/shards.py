@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright import boxes
-from maskwright.tokens import Array
+from maskwright.tokens import Array, grid
 
 
 class Writer:
@@ -91,7 +90,7 @@ class Shards:
 
     def pieces(self, records: Array, starts: Array, sizes: Array) -> dict[str, Array]:
         """Token columns of boxes in records, end to end: corners and sides (n, P)."""
-        index = boxes.cells(self.starts[records], self.shapes[records], starts, sizes)
+        index = grid.cells(self.starts[records], self.shapes[records], starts, sizes)
         return {name: np.asarray(column[index]) for name, column in self.columns.items()}
 
     def column(self, name: str, records: Array, most: int) -> tuple[Array, Array]:

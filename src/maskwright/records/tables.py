@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maskwright.errors import DataError
-from maskwright.records.texts import Guard, Report, decoded
+from maskwright.records.utf8 import Guard, Report, decoded
 
 Rows = Iterator[tuple[dict[str, Any], str]]
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd"}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maskwright.errors import DataError
-from maskwright.files import LOCK
+from maskwright.system.atomic_files import LOCK
 
 MADE = {"__pycache__", "node_modules"}
 OURS = {LOCK, "maskwright.json"}

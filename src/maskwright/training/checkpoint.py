@@ -16,8 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from maskwright.errors import RunError
-from maskwright.files import write_whole
-from maskwright.training.processes import own, own_part
+from maskwright.system.atomic_files import write_whole
+from maskwright.training.distributed import own, own_part
 
 KEPT = 2
 

@@ -24,11 +24,11 @@ from maskwright.errors import Interrupted, RunError
 from maskwright.nets.masked import MaskedNet
 from maskwright.tokens import Array, Batch, Mask
 from maskwright.training import checkpoint
-from maskwright.training.data import Ahead, Order
-from maskwright.training.held_out import HeldOut
+from maskwright.training.batches import Ahead, Order
+from maskwright.training.distributed import Processes, whole
 from maskwright.training.optimiser import Optimiser
-from maskwright.training.processes import Processes, whole
 from maskwright.training.schedule import TrainConfig, rate
+from maskwright.training.validation import HeldOut
 
 SAVE_SHARE, LINE_EVERY = 0.02, 5.0
 CLIMB = 2.5

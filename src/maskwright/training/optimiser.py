@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from maskwright.training.processes import gathered, own, own_part, whole
+from maskwright.training.distributed import gathered, own, own_part, whole
 
 MOMENTUM, BETAS, EPS = 0.9, (0.9, 0.98), 1e-8
 INSIDE = 1.01

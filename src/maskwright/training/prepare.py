@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.beside import beside
 from maskwright.errors import DataError
-from maskwright.files import write_whole
 from maskwright.modalities.base import Cut, Modality
 from maskwright.records.read import ONCE, Record, Source, hashed, read, stamp
 from maskwright.records.shards import Shards, Writer
+from maskwright.system.atomic_files import write_whole
+from maskwright.system.prefetch import beside
 from maskwright.tokens import Array
 
 SAMPLE_BYTES = 24_000_000

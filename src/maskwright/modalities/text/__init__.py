@@ -1,0 +1,1 @@
+"""Texts: byte-level BPE, what n-grams reach, a net that ModernBERT's tools open."""

@@ -1,0 +1,255 @@
+"""Several blanks at once: read the distributions at all of them, commit the surest, read again.
+
+In: queries cut into tokens, some of them absent. Out: their best completions with joint probabilities, or samples. A
+joint probability is the product of the (calibrated) conditionals in decoding order. The best are sought by a beam, in
+which every hypothesis fills its own surest blank; then each finished one is scored again, every blank given all the
+others, and the two views are averaged (a product of the chain and the pseudo-likelihood): the order of committing
+matters less, and an early mistake that the rest contradicts is found. Order, beam and sampling are the options of one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from maskwright.errors import QueryError
+from maskwright.modalities.base import Asked
+from maskwright.model.predictor import Question, Reader, truth
+from maskwright.model.windows import around
+from maskwright.tokens import Array, Tokens, grid
+
+BEAM = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeConfig:
+    beam: int = BEAM
+    """hypotheses that are kept for each query"""
+    offers: int = 0
+    """candidates of a lone blank that are kept"""
+    rescore: bool = True
+    """score the finished ones again, every blank given all the others"""
+    temperature: float = 1.0
+    """a slot's calibration"""
+
+
+Options = tuple[dict[str, Array], Array]
+"""values (k,) and their log probabilities (k,)"""
+
+
+@dataclass
+class Hypothesis:
+    tokens: Tokens
+    """the window around the blanks, some of them filled"""
+    left: Array
+    """indices that are still open"""
+    log_prob: float = 0.0
+    offers: Options | None = None
+    """what the blank that was filled last might hold"""
+    again: float | None = None
+    """sum of log p of each blank given all the others, once asked"""
+
+    @property
+    def rank(self) -> float:
+        return self.log_prob if self.again is None else (self.log_prob + self.again) / 2
+
+
+@dataclass(eq=False)
+class Decoding:
+    """Blanks of one query that are read together, under way."""
+
+    asked: Asked
+    number: int
+    """which query"""
+    window: Array
+    """ascending indices into the query's tokens"""
+    blanks: Array
+    """indices into the window"""
+    beam: list[Hypothesis] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Completion:
+    tokens: Tokens
+    """the whole query, filled"""
+    log_prob: float
+    rank: float
+    """what completions are ordered by: `log_prob` averaged with the pseudo-log-likelihood of the blanks"""
+    offers: Options | None = None
+    """of a query with one blank: all that was offered there, likeliest first"""
+
+
+Turn = tuple[Decoding, Hypothesis, int]
+"""whose turn it is, and which blank of its window"""
+Choose = Callable[[Any, list[Turn]], list[Options]]
+"""(a distribution with a row a turn, the turns) -> what each may put there"""
+
+
+def begin(reader: Reader, asked: Sequence[Asked]) -> list[Decoding]:
+    """A window around every query's blanks; blanks too far apart for one window are decoded apart."""
+    out = []
+    for number, query in enumerate(asked):
+        shape = query.tokens.shape
+        for blanks in _groups(np.flatnonzero(~query.tokens.present), shape, reader.most):
+            window = around(shape, blanks, reader.most)
+            at = np.searchsorted(window, blanks)
+            out.append(Decoding(query, number, window, at, [Hypothesis(query.tokens.take(window), at)]))
+    return out
+
+
+def _groups(blanks: Array, shape: tuple[int, ...], most: int) -> list[Array]:
+    """Blanks that one window reads together: all of a record that fits into it, or those of boxes of half its sides, counted
+    from the first, which leaves the rest for context."""
+    if not len(blanks):
+        return []
+    (side,) = grid.sides(np.array([shape]), most)
+    half = np.maximum(np.where(side < shape, side // 2, side), 1)
+    place = np.stack(np.unravel_index(blanks, shape), axis=1)
+    _, group = np.unique((place - place.min(0)) // half, axis=0, return_inverse=True)
+    return [blanks[group == number] for number in range(int(group.max()) + 1)]
+
+
+def _completions(asked: Sequence[Asked], decodings: list[Decoding], most: int) -> list[list[Completion]]:
+    """For each query, the `most` best combinations of what its groups of blanks came to."""
+    out = [[Completion(query.tokens, 0.0, 0.0)] for query in asked]
+    lone = [int((~query.tokens.present).sum()) == 1 for query in asked]
+    for d in decodings:
+        combined = []
+        for done in out[d.number]:
+            for h in d.beam:
+                values = {name: array[d.blanks] for name, array in h.tokens.values.items()}
+                tokens = done.tokens.with_values(d.window[d.blanks], values)
+                offers = h.offers if lone[d.number] else None
+                combined.append(Completion(tokens, done.log_prob + h.log_prob, done.rank + h.rank, offers))
+        out[d.number] = sorted(combined, key=lambda c: -c.rank)[:most]
+    return out
+
+
+def best(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list[list[Completion]]:
+    """The likeliest completions of each query, best first, distinct, `config.beam` at the most."""
+
+    def likeliest(distribution: Any, turns: list[Turn]) -> list[Options]:
+        values, log_probs = distribution.candidates(max(config.beam, config.offers))
+        arrays = {n: v.cpu().numpy() for n, v in values.items()}
+        out = []
+        for row, found in enumerate(log_probs.double().cpu().numpy()):
+            possible = np.isfinite(found)
+            out.append(({n: v[row][possible] for n, v in arrays.items()}, found[possible]))
+        return out
+
+    decodings = begin(reader, asked)
+    _fill(reader, decodings, config, likeliest)
+    if config.rescore:
+        _again(reader, decodings, config)
+    return _completions(asked, decodings, config.beam)
+
+
+def forced(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list[Completion]:
+    """The joint log probability of each query's given completion (`Asked.truth`), its surest blank first."""
+
+    def given(distribution: Any, turns: list[Turn]) -> list[Options]:
+        place = [int(np.searchsorted(np.flatnonzero(~d.asked.tokens.present), d.window[at])) for d, _, at in turns]
+        truths = [d.asked.truth or {} for d, _, _ in turns]
+        values = {n: np.array([t[n][i] for t, i in zip(truths, place, strict=True)]) for n in truths[0]}
+        log_probs = -distribution.nll(values).double().cpu().numpy()
+        return [({n: v[i : i + 1] for n, v in values.items()}, log_probs[i : i + 1]) for i in range(len(turns))]
+
+    decodings = begin(reader, asked)
+    _fill(reader, decodings, config, given)
+    if config.rescore:
+        _again(reader, decodings, config)
+    return [only for [only] in _completions(asked, decodings, 1)]
+
+
+def draws(reader: Reader, asked: Sequence[Asked], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
+    """A sample of each completion, each blank from its conditional, the surest first. The i-th depends on its query,
+    `key`, `seed` and i alone: the first of many are those of few."""
+    decodings = begin(reader, asked)
+    rngs = [np.random.default_rng((seed, key, number)) for number in range(len(asked))]
+
+    def drawn(distribution: Any, turns: list[Turn]) -> list[Options]:
+        out = []
+        for row, (d, _, _) in enumerate(turns):
+            one = distribution.take([row])
+            values = one.sample(rngs[d.number])
+            out.append(({n: v.cpu().numpy() for n, v in values.items()}, -one.nll(values).double().cpu().numpy()))
+        return out
+
+    _fill(reader, decodings, config, drawn)
+    return [only for [only] in _completions(asked, decodings, 1)]
+
+
+def _fill(reader: Reader, decodings: list[Decoding], config: DecodeConfig, choose: Choose) -> None:
+    """Until nothing is open: every hypothesis fills its surest blank with each of the values that `choose` offers."""
+    while open_ := [(d, h) for d in decodings for h in d.beam if h.left.size]:
+        offers = iter(_surest(reader, open_, config, choose))
+        for d in decodings:
+            grown: dict[bytes, Hypothesis] = {}
+            for h in d.beam if d.beam[0].left.size else ():
+                at, (values, log_probs) = next(offers)
+                for k, log_p in enumerate(log_probs[: config.beam]):
+                    new = _put(h, at, {n: a[k : k + 1] for n, a in values.items()}, float(log_p))
+                    new.offers = values, log_probs
+                    name = b"".join(a[d.blanks].tobytes() for a in new.tokens.values.values()) + new.left.tobytes()
+                    if name not in grown or grown[name].log_prob < new.log_prob:
+                        grown[name] = new
+            if d.beam[0].left.size and not grown:
+                raise QueryError("nothing at all can stand in this blank; write it without the space before it")
+            if grown:
+                d.beam = sorted(grown.values(), key=lambda h: -h.log_prob)[: config.beam]
+
+
+def _surest(
+    reader: Reader, open_: list[tuple[Decoding, Hypothesis]], config: DecodeConfig, choose: Choose
+) -> list[tuple[int, Options]]:
+    """Each open hypothesis' surest blank, and what may be put there."""
+
+    def answer(distribution: Any, members: list[int], rows: Array) -> list[tuple[int, Options]]:
+        these = [open_[m] for m in members]
+        distribution = _calibrated(reader, distribution, these, [h.left for _, h in these], config)
+        certainty = distribution.certainty().cpu().numpy()
+        row = [int(a + certainty[a:b].argmax()) for a, b in pairwise(rows)]
+        at = [int(h.left[r - a]) for (_, h), r, a in zip(these, row, rows[:-1], strict=True)]
+        turns = [(d, h, i) for (d, h), i in zip(these, at, strict=True)]
+        return list(zip(at, choose(distribution.take(row), turns), strict=True))
+
+    return reader.ask([Question(h.tokens, ~h.tokens.present, h.left) for _, h in open_], answer)
+
+
+def _calibrated(
+    reader: Reader, distribution: Any, these: list[tuple[Decoding, Hypothesis]], at: list[Array], config: DecodeConfig
+) -> Any:
+    where = [(d.asked, int(d.window[i])) for (d, _), indices in zip(these, at, strict=True) for i in indices]
+    return reader.modality.restrict(distribution.tempered(config.temperature), where)
+
+
+def _put(h: Hypothesis, at: int, values: dict[str, Array], log_p: float) -> Hypothesis:
+    tokens = h.tokens.with_values(np.array([at]), values)
+    return replace(h, tokens=tokens, left=h.left[h.left != at], log_prob=h.log_prob + log_p)
+
+
+def _again(reader: Reader, decodings: list[Decoding], config: DecodeConfig) -> None:
+    """Every blank of every finished hypothesis given all the others; of one blank there is nothing to ask."""
+    pairs = [(d, h) for d in decodings if len(d.blanks) > 1 for h in d.beam]
+    asked = [(d, h, int(i)) for d, h in pairs for i in d.blanks]
+    questions = []
+    for _, h, i in asked:
+        hidden = ~h.tokens.present
+        hidden[i] = True
+        questions.append(Question(h.tokens, hidden, np.array([i])))
+
+    def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:
+        at = [np.array([asked[m][2]]) for m in members]
+        distribution = _calibrated(reader, distribution, [asked[m][:2] for m in members], at, config)
+        return list(-distribution.nll(truth(questions, members)).double().cpu().numpy())
+
+    answers = iter(reader.ask(questions, answer))
+    for _, h in pairs:
+        h.again = 0.0
+    for _, h, _ in asked:
+        assert h.again is not None
+        h.again += float(next(answers))

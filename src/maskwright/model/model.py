@@ -1,0 +1,208 @@
+"""A trained model and its verbs: fill, score, embed.
+
+In: a model folder; then one record or any number of them. Out: answers of the matching shape, with calibrated
+probabilities. Every verb is read off the same distributions; which kind of data they stand for is the modality's affair.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+
+from maskwright.errors import QueryError
+from maskwright.modalities.base import Modality
+from maskwright.model import folder
+from maskwright.model.calibration import Calibration
+from maskwright.model.embed import embed
+from maskwright.model.fill import Filler, Options
+from maskwright.model.predictor import Reader
+from maskwright.model.results import Filling, Score
+from maskwright.model.score import PASSES, score
+from maskwright.nets.masked import MaskedNet
+from maskwright.records.pictures import Picture
+from maskwright.records.read import Record, each_of
+from maskwright.system.device import torch_device
+from maskwright.system.prefetch import beside
+from maskwright.tokens import Array, Tokens
+
+PRECISIONS = ("float32", "bfloat16")
+One = str | Record | Picture | Array
+"""one value, of which a verb gives one answer; or one of Pillow's images, or a path to a picture"""
+GROUP_SIZE = 500_000
+"""bytes of records that are answered together: bounds memory, whatever streams in"""
+
+
+class Model:
+    """A net, its modality and its calibration. `model.net` is a torch module, for whoever wants to go on from it."""
+
+    def __init__(self, net: MaskedNet, modality: Modality, about: dict[str, Any]) -> None:
+        self.net, self.modality, self.about = net, modality, about
+        saved = about.get("calibration")
+        self.calibration = Calibration.from_json(saved) if saved else Calibration()
+        self.reader = Reader(net, modality)
+
+    # fill
+
+    @overload
+    def fill(  # type: ignore[overload-overlap] # a string is an iterable of strings, and stands for itself
+        self,
+        query: One,
+        *,
+        top_k: int = ...,
+        n: int | None = ...,
+        draws: int | None = ...,
+        seed: int = ...,
+        targets: Sequence[str] | None = ...,
+        coverage: float | None = ...,
+        mask: Any = ...,
+    ) -> Filling: ...
+    @overload
+    def fill(
+        self,
+        query: Iterable[Any],
+        *,
+        top_k: int = ...,
+        n: int | None = ...,
+        draws: int | None = ...,
+        seed: int = ...,
+        targets: Sequence[str] | None = ...,
+        coverage: float | None = ...,
+        mask: Any = ...,
+    ) -> list[Filling]: ...
+    def fill(
+        self,
+        query: Any,
+        *,
+        top_k: int = 5,
+        n: int | None = None,
+        draws: int | None = None,
+        seed: int = 0,
+        targets: Sequence[str] | None = None,
+        coverage: float | None = None,
+        mask: Any = None,
+    ) -> Filling | list[Filling]:
+        """Fills the blanks of one query, or of each of many.
+
+        `n`: that many best distinct completions. `draws`: that many samples, which depend on the query and `seed`
+        alone. `targets`: the blank is one of these, scored jointly. `coverage`: every slot also gets the smallest set
+        of values that holds the truth with that probability. `mask`: what to fill of a picture, as a picture that is white
+        there, or an array of bools. Raises QueryError, DataError.
+        """
+        for name, number in (("top_k", top_k), ("n", n), ("draws", draws)):
+            if number is not None and number < 1:
+                raise QueryError(f"{name} must be at least 1, got {number}")
+        if sum(choice is not None for choice in (n, draws, targets)) > 1:
+            raise QueryError("choose one of n, draws and targets")
+        if targets is not None and not targets:
+            raise QueryError("targets is empty; name at least one")
+        if seed < 0:
+            raise QueryError(f"seed must be at least 0, got {seed}")
+        if not self.modality.exact:
+            for name, given in (("coverage", coverage), ("n", n), ("targets", targets)):
+                if given is not None:
+                    raise QueryError(f"{name}: of {self.modality.form.name} there are too many to list; ask for draws")
+        if coverage is not None:
+            self.calibration.level(coverage, 1)
+        options = Options(top_k, n, draws, seed, targets, coverage)
+        records = self._records(query, "query")
+        if mask is not None:
+            form, hidden = self.modality.form, self.modality.form.mask(mask)
+            records = (replace(r, value=form.masked(r.value, hidden, r.source)) for r in records)
+        groups = self._groups(records)
+        asked = beside(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
+        filler = Filler(self.reader, self.calibration)
+        found = [filling for group, variants in asked for filling in filler.fill(group, variants, options)]
+        return found[0] if self._alone(query) else found
+
+    # score and embed
+
+    @overload
+    def score(self, record: One, passes: int | str = PASSES) -> Score: ...  # type: ignore[overload-overlap]
+    @overload
+    def score(self, record: Iterable[Any], passes: int | str = PASSES) -> list[Score]: ...
+    def score(self, record: Any, passes: int | str = PASSES) -> Score | list[Score]:
+        """How strange each record is: negative pseudo-log-likelihood in nats, in all and for each token.
+
+        Every token is scored exactly once, in `passes` masks with disjoint targets; "all" hides one token at a time
+        (with its word's later ones) and is exact. Raises QueryError.
+        """
+        out = []
+        for group, encoded in self._encoded(self._records(record)):
+            found = score(self.reader, encoded, [r.key for r in group], passes)
+            for tokens, values in zip(encoded, found, strict=True):
+                known = tokens.take(tokens.present)
+                places = [tuple(map(int, where)) for where in known.where]
+                nats = values[tokens.present].tolist()
+                shares = self.modality.shares(known)
+                parts = [] if (shares == 1).all() else shares.round(6).tolist()
+                out.append(Score(float(values.sum()), nats, self.modality.label(known.values), places, parts))
+        return out[0] if self._alone(record) else out
+
+    def threshold(self, false_alarms: float, passes: int | str = PASSES) -> float:
+        """Nats a token (`Score.mean`) that records like those trained on exceed that often: a conformal quantile of held-out
+        ones. Raises QueryError where so rare an alarm can't be promised."""
+        if passes != PASSES:
+            raise QueryError(f"the threshold is for {PASSES} passes; leave passes out")
+        return self.calibration.threshold(false_alarms)
+
+    def embed(self, record: Any) -> Array:
+        """(n, W) float32 rows of unit length, or (W,) for one record: of text the mean of the final states of all
+        known tokens; of pictures mean and deviation of those in each of 2 x 2 cells (`Modality.pooling`)."""
+        out = [embed(self.reader, encoded) for _, encoded in self._encoded(self._records(record))]
+        width = self.modality.pooling.width(self.modality.axes, self.net.config.width)
+        rows = np.concatenate(out) if out else np.zeros((0, width), dtype=np.float32)
+        return rows[0] if self._alone(record) else rows
+
+    def _encoded(self, records: Iterable[Record]) -> Iterator[tuple[Sequence[Record], list[Tokens]]]:
+        """Records in groups, with their tokens, the next of which are cut while the net reads."""
+
+        def encoded(group: Sequence[Record]) -> list[Tokens]:
+            out = self.modality.encode(group)
+            for record, tokens in zip(group, out, strict=True):
+                if len(tokens) and not tokens.present.any():
+                    raise QueryError(f"{record.source}: nothing of it is known; leave it out")
+            return out
+
+        return beside(((group, encoded(group)) for group in self._groups(records)), 1)
+
+    def _records(self, values: Any, name: str = "input") -> Iterator[Record]:
+        return each_of(values, name, self.modality.form)
+
+    def _alone(self, values: Any) -> bool:
+        return isinstance(values, Record) or self.modality.form.alone(values)
+
+    def _groups(self, records: Iterable[Record]) -> Iterator[list[Record]]:
+        """Records that are answered together."""
+        group: list[Record] = []
+        size = 0
+        for record in records:
+            group.append(record)
+            size += self.modality.size(record)
+            if size > GROUP_SIZE:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+
+
+def load(path: str | os.PathLike[str], precision: str = "float32", device: str = "auto") -> Model:
+    """The model in a folder that `train` wrote, or a checkpoint of Hugging Face's. Raises ModelError.
+
+    `device` is cpu, cuda, or auto (cuda where there is one).
+
+    `precision` "bfloat16" answers faster where the chip multiplies it faster, and moves a vector's direction by about a
+    thousandth and a probability by about a hundredth of itself.
+    """
+    if precision not in PRECISIONS:
+        raise QueryError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    place = torch_device(device)
+    net, modality, about = folder.read(Path(path))
+    net.dtype = getattr(torch, precision)
+    net.to(place)
+    return Model(net, modality, about)

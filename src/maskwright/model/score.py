@@ -1,0 +1,49 @@
+"""How strange is each token: -log p of what stands there, given the rest (pseudo-log-likelihood, Salazar et al., 2020,
+with the within-word correction of Kauf and Ivanova, 2023).
+
+In: records' tokens, a number of passes. Out: nats a token. Every token is predicted exactly once: in `passes` masks
+with disjoint targets a window, or one token at a time ("all": the exact one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from maskwright.errors import QueryError
+from maskwright.model.predictor import Question, Reader, truth
+from maskwright.model.windows import windows
+from maskwright.tokens import Array, Tokens, join
+from maskwright.tokens.masking import cover
+
+ALL, PASSES = "all", 16
+
+
+def score(reader: Reader, records: Sequence[Tokens], keys: Sequence[int], passes: int | str) -> list[Array]:
+    """(N,) nats for each record, 0 where a token is absent. The masks depend on a record's key and `passes` alone."""
+    if passes != ALL and (not isinstance(passes, int) or passes < 1):
+        raise QueryError(f'passes must be a whole number above 0, or "all"; got {passes!r}')
+    questions: list[Question] = []
+    places: list[tuple[int, Array]] = []
+    for number, (tokens, key) in enumerate(zip(records, keys, strict=True)):
+        cuts = windows(tokens.shape, reader.most)
+        for w, own in enumerate(cuts.tokens):
+            piece = tokens.take(own)
+            mine = cuts.owner[own] == w
+            # A window that answers for a part takes that part of the passes: as much of it is hidden as of a whole one.
+            count = int(mine.sum()) if passes == ALL else -(-int(passes) * int(mine.sum()) // max(len(piece), 1))
+            for mask in cover(join([piece], [key]), max(count, 1), mine):
+                questions.append(Question(piece, mask.hidden, mask.target))
+                places.append((number, own[mask.target]))
+    answers = reader.ask(questions, lambda d, members, rows: _nll(questions, d, members, rows))
+    out = [np.zeros(len(tokens)) for tokens in records]
+    for (number, at), nll in zip(places, answers, strict=True):
+        out[number][at] = nll
+    return out
+
+
+def _nll(questions: Sequence[Question], distribution: object, members: list[int], rows: Array) -> list[Array]:
+    nll = distribution.nll(truth(questions, members)).double().cpu().numpy()  # type: ignore[attr-defined]
+    return [nll[a:b] for a, b in pairwise(rows)]

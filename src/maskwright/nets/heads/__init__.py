@@ -1,0 +1,1 @@
+"""Input layers and heads, and the distributions that heads give."""

@@ -1,0 +1,124 @@
+"""The folder of a run, before its first step: opened, taken up where an earlier try left it, or left as it was.
+
+In: where it is, what is asked of it. Out: the recipe and the checkpoint to go on with, or one line on why that can't be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from maskwright.errors import RecipeError, RunError
+from maskwright.model import folder
+from maskwright.nets import native
+from maskwright.records.read import ONCE
+from maskwright.records.shards import Shards
+from maskwright.runs import sizing
+from maskwright.runs.recipe import Recipe
+from maskwright.system import resources
+from maskwright.system.atomic_files import LOCK, write_whole
+from maskwright.system.device import device_name, torch_device
+from maskwright.training import checkpoint
+from maskwright.training.prepare import fingerprint
+from maskwright.training.schedule import TrainConfig
+
+CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml", "metrics.jsonl", "place.json"
+LEFT_TO_THE_RUN = {
+    "train.threads": 0, "train.device": "auto", "train.dtype": "auto", "train.kernels": "auto", "calibration.slots": 0,
+}  # fmt: skip
+"""values that the recipe as written replaces by what was chosen"""
+Found = tuple[dict[str, torch.Tensor], dict[str, Any]]
+"""a checkpoint: tensors, and a few facts"""
+
+
+def opened(out: Path, recipe: Recipe, resume: bool) -> None:
+    """The folder, made where it isn't; raises RunError where it is in the way of what is asked."""
+    if out.exists() and not out.is_dir():
+        raise RunError(f"--out {out}: is a file; name a folder")
+    there = {p.name for p in out.iterdir()} if out.exists() else set()
+    if not resume and there - {LOCK}:
+        raise RunError(f"--out {out}: exists; name another folder, or go on with --resume")
+    if resume and there and not there & {LOCK, RECIPE, folder.ABOUT}:
+        raise RunError(f"--out {out}: exists and holds no run to resume; name another folder")
+    if resume and not out.exists() and not recipe.data.paths:
+        raise RunError(f"--out {out}: no such run to resume")
+    for path in (*recipe.data.paths, recipe.data.held_out, recipe.init, recipe.tokenizer.path):
+        if path and path not in ONCE and not os.path.exists(path):
+            raise RunError(f"{path}: no such file or folder")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def finished(out: Path) -> bool:
+    path = out / folder.ABOUT
+    return path.is_file() and bool(folder.read_about(out).get("finished"))
+
+
+def taken_up(out: Path, given: dict[str, Any], length: dict[str, Any]) -> Recipe:
+    """The recipe of the run that is there, with which repeated options must agree."""
+    old = Recipe.read(out / RECIPE)
+    steps = sizing.Length(None, length["steps"], length["tokens"]).counted(old.train.batch_tokens)
+    again = given | {"budget": length["budget"], "train.steps": steps}
+    for key, value in again.items():
+        if value is not None and value != LEFT_TO_THE_RUN.get(key) and value != old[key]:
+            raise RunError(f"{out} was begun with {key} = {old[key]!r}, not {value!r}; leave the option out to go on")
+    return old
+
+
+def left_as_it_was(out: Path) -> None:
+    """Where nothing was begun, the folder is as it was: a corrected command finds no leftovers in its way."""
+    if not (out / RECIPE).exists() and not (out / folder.ABOUT).exists():
+        shutil.rmtree(out / CHECKPOINTS / DATA, ignore_errors=True)
+        (out / LOCK).unlink(missing_ok=True)
+        for path in (out / CHECKPOINTS, out):  # what somebody else put there stays
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+
+def kernels(config: TrainConfig) -> AbstractContextManager[None]:
+    """With or without our kernels, as the recipe says; raises RunError where it wants what isn't here."""
+    wanted = config.kernels == "native"
+    found, why = native.found(torch_device(config.device))
+    if wanted and not found:
+        raise RunError(
+            f"train.kernels = native, and here are none: {why}; leave the setting out, and train to another --out"
+        )
+    return native.using(wanted)
+
+
+def placed(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: bool) -> Found | None:
+    """The checkpoint to go on from; exactly only where data, torch and chip are what they were: says so if not."""
+    try:
+        place = torch_device(recipe.train.device)
+    except RecipeError:
+        raise RunError(
+            f"{out}: can't go on: it was begun on a GPU, and torch finds none here; train to another --out"
+        ) from None
+    here: dict[str, Any] = {
+        "data": fingerprint(shards),
+        "torch": torch.__version__,
+        "chip": device_name(place),
+        "kernels": native.found(place)[1] if recipe.train.kernels == "native" else "torch",
+        "cores": resources.cores(),
+    }
+    path = out / CHECKPOINTS / PLACE
+    found = checkpoint.latest(out / CHECKPOINTS) if resume else None
+    if found is None:
+        (out / METRICS).write_bytes(b"")
+        write_whole(path, json.dumps(here).encode())
+        return None
+    was = json.loads(path.read_text())
+    for name, value in here.items():
+        if was[name] != value and name != "cores":
+            raise RunError(f"{out}: can't go on exactly: {name} was {was[name]}, is {value}; train to another --out")
+    if exactly and recipe.train.threads > here["cores"]:
+        raise RunError(
+            f"{out}: can't go on exactly: it runs on {recipe.train.threads} threads, here are"
+            f" {here['cores']} cores; go on where there are as many"
+        )
+    return found

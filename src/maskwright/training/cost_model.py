@@ -1,0 +1,127 @@
+"""What a net costs: time a token, memory, disk. Counted from its parameters, and from one step that was timed.
+
+In: the shape of a net, which is built on no device, the batch, the lengths of records. Out: seconds and bytes. A step is
+matrix products near the chip's rate, attention at half of it, the optimiser's own products once a step, and passes over
+memory; the time that one real step takes beyond the first three tells how fast the last are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from maskwright.modalities.base import Modality
+from maskwright.model import folder
+from maskwright.nets.encoder import NetConfig
+from maskwright.tokens import Array
+from maskwright.training.optimiser import POLYNOMIALS
+
+PRODUCTS, ATTENTION = 0.9, 0.45
+"""share of the matrix rate that they reach (LOG.md)"""
+PROCESS = 400e6
+"""bytes of a process that has loaded torch"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A net's training step, as sizes."""
+
+    net: NetConfig
+    batch_tokens: int
+    keys: float
+    """that a token reads in a layer, on average"""
+    sides: tuple[int, ...]
+    """parameters of the matrices of the encoder, and of the decoder where there is one"""
+    around: int
+    """those of input and head"""
+    turning: float
+    """FLOPs of the optimiser's iteration"""
+    hidden: float
+    """share of the tokens that is, at which the head works"""
+
+    @classmethod
+    def of(cls, modality: Modality, net: NetConfig, batch_tokens: int, lengths: Array) -> Work:
+        """For training records of so many tokens each."""
+        with torch.device("meta"):
+            made = folder.build(modality, net)
+        parts = [made.encoder, *([made.decoder] if made.decoder else [])]
+        inner = [[p.shape for p in part.parameters() if p.dim() == 2] for part in parts]
+        turning = sum(len(POLYNOMIALS) * (4 * min(s) ** 2 * max(s) + 2 * min(s) ** 3) for part in inner for s in part)
+        matrices = [sum(s.numel() for s in part) for part in inner]
+        around = sum(p.numel() for p in made.parameters()) - sum(matrices)
+        keys, hidden = _keys(net, lengths + modality.frame_size), modality.mask.mean
+        return cls(net, batch_tokens, keys, tuple(matrices), around, turning, hidden)
+
+    @property
+    def matrices(self) -> int:
+        return sum(self.sides)
+
+    @property
+    def parameters(self) -> int:
+        return self.matrices + self.around
+
+    @property
+    def _stacks(self) -> list[tuple[NetConfig, float]]:
+        """Layers of one shape, and the share of the tokens that goes through them."""
+        decoder = self.net.decoder
+        return [(self.net, 1 - self.hidden), (decoder, 1.0)] if decoder else [(self.net, 1.0)]
+
+    @property
+    def flops(self) -> float:
+        """Matrix products of a token, forward and backward."""
+        inner = sum(share * size for (_, share), size in zip(self._stacks, self.sides, strict=True))
+        return 6 * (inner + self.hidden * self.around)
+
+    @property
+    def attention(self) -> float:
+        """FLOPs of a token's attention."""
+        return sum(12 * net.width * net.layers * self.keys * share**2 for net, share in self._stacks)
+
+    @property
+    def passes(self) -> float:
+        """Values of a token that go through memory, in some unit."""
+        return sum(net.layers * net.width * share for net, share in self._stacks)
+
+    def memory(self, bytes_a_value: int) -> float:
+        """Bytes of a run in memory: weights, gradients, optimiser; what a step keeps for the way back; torch itself."""
+        states = 4 * (3 * self.matrices + 4 * self.around) + bytes_a_value * self.parameters
+        kept = sum(share * net.layers * (9 * net.width + 3 * net.ff) for net, share in self._stacks)
+        kept += self.hidden * self.around / self.net.width
+        return PROCESS + states + self.batch_tokens * kept * bytes_a_value
+
+    def disk(self) -> float:
+        """Bytes at the most: two checkpoints and a third being written, and the model."""
+        return 3 * 4 * (2 * self.matrices + 3 * self.around) + 4 * self.parameters
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of a machine."""
+
+    matrix_rate: float
+    """FLOP/s"""
+    pass_: float
+    """seconds of a unit of `Work.passes`"""
+
+    @classmethod
+    def of(cls, seconds: float, work: Work, matrix_rate: float) -> Speed:
+        """From the seconds a token that a step of this work took. A chip that did it sooner than its rate allows was busy
+        when that was measured: it is at least as fast as the step."""
+        least = cls(matrix_rate, 0.0).seconds(work)
+        return cls(matrix_rate * max(least / seconds, 1.0), max(seconds - least, 0.0) / work.passes)
+
+    def seconds(self, work: Work) -> float:
+        """A token."""
+        products = work.flops / PRODUCTS + work.attention / ATTENTION + work.turning / PRODUCTS / work.batch_tokens
+        return products / self.matrix_rate + work.passes * self.pass_
+
+
+def _keys(net: NetConfig, lengths: Array) -> float:
+    """That a token reads in a layer, on average: all of its piece, or its window."""
+    pieces = np.concatenate([np.full(int((lengths // net.length).sum()), net.length), lengths % net.length]).astype(float)
+    all_ = (pieces**2).sum() / max(pieces.sum(), 1)
+    near = (pieces * np.minimum(pieces, net.window)).sum() / max(pieces.sum(), 1)
+    whole = -(-net.layers // net.global_every)
+    return float((whole * all_ + (net.layers - whole) * near) / net.layers)

@@ -1,0 +1,154 @@
+"""The command, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import maskwright as mw
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_help_needs_neither_torch_nor_transformers() -> None:
+    code = "import sys; sys.argv = ['maskwright', '--help']\nimport maskwright.cli.app as c\n"
+    code += "try: c.main()\nexcept SystemExit: pass\n"
+    code += "print(sorted({'torch', 'transformers', 'pyarrow', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip().endswith("[]")
+    assert "Commands:" in done.stdout
+
+
+def test_fill_a_text(folder: Path, run: Run) -> None:
+    done = run("fill", folder, "I lost my {mask}.", "--top-k", 2)
+    assert done.returncode == 0
+    assert done.stdout.startswith("I lost my ")
+    row = json.loads(run("fill", folder, "I lost my {mask}.", "--json").stdout)
+    assert set(row) == {"text", "prob", "log_prob", "slots"}
+    assert set(row["slots"][0]) == {"tokens", "probs", "offset"}
+    assert row["slots"][0]["offset"] == 10
+    row = json.loads(run("fill", folder, "I lost my {mask}.", "--json", "-n", 3, "--coverage", 0.8).stdout)
+    assert len(row["completions"]) == 3
+    assert row["slots"][0]["region"]
+    row = json.loads(run("fill", folder, "I lost my {mask}.", "--json", "--targets", "card,phone number").stdout)
+    assert {c["text"] for c in row["completions"]} == {"card", "phone number"}
+
+
+def test_score_and_embed_a_text(folder: Path, run: Run) -> None:
+    row = json.loads(run("score", folder, "I lost my card.", "--json").stdout)
+    assert set(row) == {"total", "mean", "per_token", "shares", "tokens", "offsets"}
+    assert "".join(row["tokens"]) == "I lost my card."
+    assert "nats in all" in run("score", folder, "I lost my card.").stdout
+    assert len(json.loads(run("embed", folder, "a", "--json").stdout)["embedding"]) == 48
+
+
+@pytest.fixture
+def table(tmp_path: Path, texts: list[str]) -> Path:
+    path = tmp_path / "in.jsonl"
+    rows = [json.dumps({"text": t + " {mask}"}) for t in texts[3000:3020]]
+    path.write_text("\n".join([*rows[:5], "broken", *rows[5:], json.dumps({"text": "no blank"})]))
+    return path
+
+
+def test_files_stream_to_files(folder: Path, table: Path, tmp_path: Path, run: Run, model: mw.Model) -> None:
+    done = run("fill", folder, table, "--out", tmp_path / "out.parquet")
+    assert done.returncode == 0, done.stderr
+    assert "skipped 2 of 22 records" in done.stderr
+    assert "in.jsonl:6: not JSON" in done.stderr
+    assert "no blank in 'no blank'" in done.stderr
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert len(rows) == 20
+    assert set(rows[0]) == {"id", "source", "text", "prob", "log_prob", "slots", "completions"}
+    assert rows[0]["source"].endswith("in.jsonl:1")
+    run("score", folder, table, "--out", tmp_path / "out.jsonl")
+    scored = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert len(scored) == 21
+    done = run("embed", folder, table, "--out", tmp_path / "out.npy")
+    vectors = np.load(tmp_path / "out.npy", allow_pickle=False)
+    ids = [json.loads(line) for line in (tmp_path / "out.ids.jsonl").read_text().splitlines()]
+    assert vectors.shape == (21, 48)
+    assert [row["id"] for row in scored] == [row["id"] for row in ids]
+    assert np.abs(vectors[-1] - model.embed("no blank")).max() < 1e-5
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "out.ids.jsonl", "out.jsonl", "out.npy", "out.parquet"]
+
+
+def test_nothing_is_overwritten_or_half_written(folder: Path, table: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "out.parquet").write_text("precious")
+    refused = run("score", folder, table, "--out", tmp_path / "out.parquet")
+    assert refused.returncode == 2
+    assert "exists; name another" in refused.stderr
+    assert (tmp_path / "out.parquet").read_text() == "precious"
+    stopped = run("score", folder, table, "--out", tmp_path / "b.parquet", "--on-bad", "stop")
+    assert stopped.returncode == 2
+    assert "in.jsonl:6" in stopped.stderr.splitlines()[-1]
+    (tmp_path / "only.txt").write_text("no blank here\n")
+    nothing = run("fill", folder, tmp_path / "only.txt", "--out", tmp_path / "c.jsonl")
+    assert nothing.returncode == 2
+    assert "nothing was left to answer" in nothing.stderr.splitlines()[-1]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "only.txt", "out.parquet"]
+
+
+def test_standard_input_and_a_reader_that_goes_away(folder: Path, table: Path, run: Run) -> None:
+    done = run("fill", folder, "-", "--json", stdin="my {mask}\n\nyour {mask} card\n")
+    assert [json.loads(line)["slots"][0]["offset"] for line in done.stdout.splitlines()] == [3, 5]
+    command = f"{sys.executable} -m maskwright score {folder} {table} 2>err.txt | head -n 1"
+    piped = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=table.parent)
+    assert len(piped.stdout.splitlines()) == 1
+    assert "Traceback" not in (table.parent / "err.txt").read_text()
+    assert "BrokenPipe" not in (table.parent / "err.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], "No such command 'trian'"),
+        (["fill"], "Missing argument"),
+        (["fill", "MODEL", "no blank"], "text: no blank in 'no blank'; write {mask}"),
+        (["fill", "MODEL", "a {mask}", "--top-k", "x"], "Invalid value for '--top-k'"),
+        (["fill", "MODEL", "missing.csv"], "missing.csv: no such file"),
+        (["fill", "nowhere", "a {mask}"], "nowhere: no such model folder"),
+        (["fill", "MODEL", "a {mask}", "--coverage", "2"], "coverage must lie between 0 and 1"),
+        (["score", "MODEL", "a", "--passes", "few"], "--passes few"),
+        (["score", "MODEL", "a", "--out", "x.txt"], "--out x.txt: end it in .parquet or .jsonl"),
+        (["list", "model"], "list model: choose one of modalities, families, keys (did you mean 'modalities'?)"),
+        (["train", "x.txt"], "--out is missing"),
+        (["plan", "DATA", "--set", "train.steps=5"], "leave train.steps out"),
+        (["plan", "DATA", "--set", "net.norm=post"], "no family has this shape"),
+        (["train", "DATA", "--out", "shape", "--set", "net.norm=post"], "no family has this shape"),
+        (["plan", "DATA", "--budget", "soon"], "--budget soon"),
+        (["inspect", "nowhere"], "nowhere: no such file or folder"),
+        (["inspect", "DATA", "--modality", "music"], "no modality 'music'"),
+        (["demo", "--modality", "music"], "--modality music: there are demos of image, text"),
+    ],
+)
+def test_what_was_typed_wrongly_is_one_line(folder: Path, corpus: Path, run: Run, arguments: list[str], words: str) -> None:
+    done = run(*[{"MODEL": folder, "DATA": corpus}.get(a, a) for a in arguments])
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_inspect_plan_and_list(folder: Path, corpus: Path, run: Run) -> None:
+    assert "calibrated" in run("inspect", folder).stdout
+    assert "3,000 records" in run("inspect", corpus).stdout
+    assert "taken for text: as asked" in run("inspect", corpus, "--modality", "text").stdout
+    rows = [json.loads(line) for line in run("plan", corpus, "--budget", "2m", "--json").stdout.splitlines()]
+    assert [row["seconds"] for row in rows] == [60, 120, 240]
+    assert all(0 < row["low"] < row["bits_per_byte"] < row["high"] for row in rows)
+    wide = [json.loads(line) for line in run("plan", corpus, "--json", "--set", "net.width=320").stdout.splitlines()]
+    assert [(row["seconds"], row["width"]) for row in wide] == [(300, 320), (600, 320), (1200, 320)]
+    on = run("plan", corpus, "--budget", "2m", "--init", folder)
+    assert "unknown" in on.stdout, on.stderr
+    assert "48 wide, 2 layers" in on.stdout
+    assert run("list", "modalities").stdout.split() == ["text", "image"]
+    assert "train.lr = 0.004" in run("list", "keys").stdout
+    assert run("--version").stdout.strip() == f"maskwright {mw.__version__}"
+    assert run().returncode == 0

@@ -1,0 +1,113 @@
+"""Blanks in a text: what is asked, and what comes back byte for byte."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskwright.errors import QueryError
+from maskwright.modalities.text.modality import Text
+from maskwright.nets.heads.token import Categorical
+from maskwright.records.read import records_of
+
+
+@pytest.fixture(scope="module")
+def text(texts: list[str]) -> Text:
+    made = Text()
+    made.fit(records_of(texts[:1500]), 100_000)
+    return made
+
+
+pieces = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="{}"), max_size=20)
+
+
+@given(st.lists(pieces, min_size=2, max_size=4))
+@settings(deadline=None)
+def test_what_no_blank_touches_comes_back(text: Text, parts: list[str]) -> None:
+    query = "{mask}".join(parts)
+    (asked,) = text.blanks(records_of(query)[0])
+    at = np.flatnonzero(~asked.tokens.present)
+    assert len(at) == len(parts) - 1
+    word = text.vocabulary.ids(["Q"])[0][0]
+    filled = text.decode(asked.tokens.with_values(at, {"id": np.full(len(at), word)}), asked)
+    expected = "".join(
+        part.removesuffix(" ") + "Q" if number < len(parts) - 1 else part for number, part in enumerate(parts)
+    )
+    assert filled == expected
+
+
+def test_new_lines_and_indents_before_a_blank_stay(text: Text) -> None:
+    query = "def f():\n\t    {mask} x\n\n{mask}"
+    (asked,) = text.blanks(records_of(query)[0])
+    word = text.vocabulary.ids([" a"])[0][0]
+    assert text.decode(asked.tokens.with_values(np.flatnonzero(~asked.tokens.present), {"id": np.full(2, word)}), asked) == (
+        "def f():\n\t    a x\n\n a"
+    )
+
+
+def test_after_a_space_only_tokens_that_bring_it_back(text: Text) -> None:
+    size = text.vocabulary.size
+    (asked,) = text.blanks(records_of("my {mask} and {mask}x")[0])
+    first = int(np.flatnonzero(~asked.tokens.present)[0])
+    even = Categorical(torch.zeros(1, 4), torch.zeros(size, 4), torch.zeros(size))
+    values, log_probs = text.restrict(even, [(asked, first)]).candidates(size)
+    possible = values["id"][0][torch.isfinite(log_probs[0])]
+    assert all(text.vocabulary.texts[i].startswith(b" ") for i in possible)
+    assert log_probs[0][torch.isfinite(log_probs[0])].exp().sum() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_lone_blank_is_never_filled_with_half_a_character(text: Text) -> None:
+    v = text.vocabulary
+    distribution = Categorical(torch.zeros(1, 4), torch.zeros(v.size, 4), torch.zeros(v.size))
+
+    def allowed(query: str, number: int) -> set[int]:
+        (asked,) = text.blanks(records_of(query)[0])
+        at = int(np.flatnonzero(~asked.tokens.present)[number])
+        restricted = text.restrict(distribution, [(asked, at)])
+        return set(torch.nonzero(restricted.log_probs()[0].isfinite())[:, 0].tolist())
+
+    alone = allowed("ab{mask}c", 0)
+    assert alone
+    assert not any("\ufffd" in v.text([i]) for i in alone)
+    first, second = (allowed("ab{mask}{mask}c", n) for n in (0, 1))
+    assert any("\ufffd" in v.text([i]) for i in first)
+    for ids in (first, second):
+        assert alone < ids
+    assert any("\ufffd" not in v.text([i, j]) for i in first - alone for j in second - alone)
+
+
+def test_literals_and_the_tokenisers_own_mask(text: Text) -> None:
+    (asked,) = text.blanks(records_of("{{mask}} is not [MASK] nor {{mask*}}")[0])
+    assert (~asked.tokens.present).sum() == 1
+    word = text.vocabulary.ids([" a"])[0][0]
+    filled = asked.tokens.with_values(np.flatnonzero(~asked.tokens.present), {"id": np.array([word])})
+    assert text.decode(filled, asked) == "{mask} is not a nor {mask*}"
+
+
+def test_a_blank_of_unknown_length_has_eight_variants(text: Text) -> None:
+    variants = text.blanks(records_of("I lost {mask*} today and {mask}")[0])
+    assert [int((~v.tokens.present).sum()) for v in variants] == [2, 3, 4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("query", "targets", "words"),
+    [
+        ("nothing to fill", None, "no blank in 'nothing to fill'"),
+        ("{mask*} {mask*} {mask*}", None, "3 blanks of unknown length; 2 at most"),
+        ("{mask} {mask}", ["a"], "targets need exactly one blank, there are 2"),
+        ("{mask}", [""], "an empty target"),
+    ],
+)
+def test_queries_that_make_no_sense(text: Text, query: str, targets: list[str] | None, words: str) -> None:
+    with pytest.raises(QueryError, match=words.replace("*", r"\*")):
+        text.blanks(records_of(query)[0], targets)
+
+
+def test_offsets_are_the_users(text: Text) -> None:
+    query = "Grüße {mask} 漢字 {mask}"
+    (asked,) = text.blanks(records_of(query)[0])
+    blanks = asked.tokens.where[~asked.tokens.present]
+    assert [query[a:b] for a, b in blanks] == ["{mask}", "{mask}"]
