@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report, resampled
-from maskwright.modalities.base import Asked
+from maskwright.modalities.base import Query
 from maskwright.model import calibration
 from maskwright.model.calibration import QUANTILES, Calibration
 from maskwright.records.read import records_of
@@ -62,7 +62,7 @@ def read(made: Any, questions: list[Any]) -> tuple[Any, Any, Any]:
     """Nats of the truth (n,), how many values are likelier (n,), nats of every value (n, V)."""
 
     def answer(distribution: Any, members: list[int], rows: Any) -> list[Any]:
-        asked = [(Asked(questions[m].tokens, None), int(questions[m].at[0])) for m in members]
+        asked = [(Query(questions[m].tokens, None), int(questions[m].at[0])) for m in members]
         nats = -made.modality.restrict(distribution.tempered(made.calibration.slot), asked).log_probs().cpu().numpy()
         truth = np.array([questions[m].tokens.values["id"][questions[m].at[0]] for m in members])
         own = nats[np.arange(len(members)), truth]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report
-from maskwright.modalities.base import Asked
+from maskwright.modalities.base import Query
 from maskwright.model import calibration
 from maskwright.records.read import records_of
 
@@ -42,7 +42,7 @@ def answers(made: Any, questions: list[Any]) -> dict[str, Any]:
     temperatures = {"before": 1.0, "after": made.calibration.slot}
 
     def answer(distribution: Any, members: list[int], rows: Any) -> list[Any]:
-        asked = [(Asked(questions[m].tokens, None), int(questions[m].at[0])) for m in members]
+        asked = [(Query(questions[m].tokens, None), int(questions[m].at[0])) for m in members]
         truth = np.array([questions[m].tokens.values["id"][questions[m].at[0]] for m in members])
         found = [made.modality.restrict(distribution.tempered(t), asked).candidates(1) for t in temperatures.values()]
         return list(

@@ -34,7 +34,7 @@ from maskwright.nets.masked import MaskedNet
 from maskwright.records.read import records_of
 from maskwright.system.atomic_files import write_whole
 from maskwright.system.device import fast_dtype
-from maskwright.tokens import join
+from maskwright.tokens import collate
 from maskwright.training.optimiser import Optimiser
 from pictures import Array, chosen, components, gradients, opened, parser, pretrained, probe, raw, table
 
@@ -74,7 +74,7 @@ class Classifier(nn.Module):
 
     def forward(self, pictures: Sequence[Array], rng: np.random.Generator | None = None, share: float = 0.0) -> Tensor:
         tokens = self.modality.encode(records_of(list(pictures), form=self.modality.form))
-        batch = join(tokens, range(len(tokens)))  # our own nets of pictures have no frame
+        batch = collate(tokens, range(len(tokens)))  # our own nets of pictures have no frame
         along = self.modality.pooling.cells
         many = along**self.modality.axes
         cell = np.concatenate([cells(t, along) + many * number for number, t in enumerate(tokens)])

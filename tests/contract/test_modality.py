@@ -19,14 +19,14 @@ from maskwright.modalities.base import Modality
 from maskwright.modalities.image.config import ImageConfig
 from maskwright.model import folder
 from maskwright.model.embed import cells, embed
-from maskwright.model.predictor import Question, Reader
+from maskwright.model.predictor import Predictor, Question
 from maskwright.model.windows import around
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.masked import MaskedNet
-from maskwright.records.pictures import Picture
+from maskwright.records.pictures import Image
 from maskwright.records.read import Record, records_of
 from maskwright.records.shards import Shards, Writer
-from maskwright.tokens import Tokens, join, split
+from maskwright.tokens import Tokens, collate, uncollate
 from maskwright.tokens.masking import MaskConfig, at_random, draw, step_keys
 from maskwright.training.batches import batch_of, cut
 
@@ -64,19 +64,19 @@ def of_pictures(texts: list[str]) -> Sample:
         y, x = np.mgrid[:rows, :columns]
         waves = np.stack([np.sin(x / rng.uniform(3, 12) + y / rng.uniform(3, 12) + c) for c in range(3)], axis=2)
         known = None if number % 5 else (y > 5) | (x > 7)
-        values.append(Picture((127 + 90 * waves + rng.normal(0, 3, waves.shape)).clip(0, 255).astype(np.uint8), known))
+        values.append(Image((127 + 90 * waves + rng.normal(0, 3, waves.shape)).clip(0, 255).astype(np.uint8), known))
     hole = np.ones((40, 50), dtype=bool)
     hole[10:14, 12:20] = False
     whole = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
 
     def same(modality: Modality, record: Record, tokens: Tokens) -> bool:
         known = np.ones(record.value.pixels.shape[:2], dtype=bool) if record.value.known is None else record.value.known
-        (empty,) = modality.blanks(Record(Picture(np.zeros_like(record.value.pixels), np.zeros_like(known)), "empty"))
+        (empty,) = modality.blanks(Record(Image(np.zeros_like(record.value.pixels), np.zeros_like(known)), "empty"))
         return np.array_equal(modality.decode(tokens, empty).pixels[known], record.value.pixels[known])
 
     return Sample(
-        values, Picture(whole, hole), lambda filled: np.array_equal(filled.pixels[hole], whole[hole]), same,
-        Picture(np.zeros((1, 1, 3), dtype=np.uint8)),
+        values, Image(whole, hole), lambda filled: np.array_equal(filled.pixels[hole], whole[hole]), same,
+        Image(np.zeros((1, 1, 3), dtype=np.uint8)),
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def of_squares(texts: list[str]) -> Sample:
     hole = np.ones((32, 32), dtype=bool)
     hole[8:16, 8:24] = False
     return replace(
-        sample, query=Picture(whole, hole), kept=lambda filled: np.array_equal(filled.pixels[hole], whole[hole]),
+        sample, query=Image(whole, hole), kept=lambda filled: np.array_equal(filled.pixels[hole], whole[hole]),
         same=lambda modality, record, tokens: len(tokens) == 16, fewest=16,
     )  # fmt: skip
 
@@ -134,7 +134,7 @@ def test_every_modality_is_held_to_this() -> None:
 def test_bulk_and_single_cutting_agree(made: Made) -> None:
     modality, records, shards = made.modality, made.records, made.shards
     pieces = cut(np.arange(20), shards.shapes[:20], 1 << 30)
-    for record, tokens in zip(records, split(batch_of(modality, shards, pieces, frame=False)), strict=False):
+    for record, tokens in zip(records, uncollate(batch_of(modality, shards, pieces, frame=False)), strict=False):
         single = modality.encode([record])[0]
         for name in tokens.values:
             assert np.array_equal(tokens.values[name], single.values[name])
@@ -201,7 +201,7 @@ def test_a_framed_record_is_masked_alike_in_any_company(made: Made, kind: str) -
 
 def test_answers_do_not_depend_on_company(made: Made) -> None:
     modality, records, net = made.modality, made.records, made.net
-    reader = Reader(net, modality)
+    reader = Predictor(net, modality)
     questions = []
     for record in records[:40]:
         whole = modality.encode([record])[0]
@@ -226,7 +226,7 @@ def test_answers_do_not_depend_on_company(made: Made) -> None:
 def test_a_vector_is_made_of_its_records_known_states(made: Made) -> None:
     """By itself or in company, and whatever its windows; what is absent says nothing."""
     modality, net = made.modality, made.net
-    reader, pooling = Reader(net, modality), modality.pooling
+    reader, pooling = Predictor(net, modality), modality.pooling
     tokens = modality.encode(made.records[:40])
     vectors = embed(reader, tokens)
     assert vectors.shape == (40, pooling.width(modality.axes, net.config.width))
@@ -250,7 +250,7 @@ def test_a_vector_is_made_of_its_records_known_states(made: Made) -> None:
 
 def test_regions_hold_what_they_promise(made: Made) -> None:
     modality, records, net = made.modality, made.records, made.net
-    batch = modality.frame(join([modality.encode(records[:1])[0]], [1]))
+    batch = modality.frame(collate([modality.encode(records[:1])[0]], [1]))
     mask = at_random(batch, 0.3, 0)
     with torch.no_grad():
         found = net(batch, mask.hidden, mask.target)
@@ -273,7 +273,7 @@ def test_half_precision_and_another_device_say_nearly_the_same(made: Made, place
     if place == "cuda" and not torch.cuda.is_available():
         pytest.skip("no GPU here")
     modality = made.modality
-    batch = modality.frame(join([modality.encode(made.records[:1])[0]], [1]))
+    batch = modality.frame(collate([modality.encode(made.records[:1])[0]], [1]))
     mask = at_random(batch, 0.3, 0)
     truth = {name: array[mask.target] for name, array in batch.values.items()}
     net = copy.deepcopy(made.net).to(place)
@@ -309,7 +309,7 @@ def test_it_saves_and_loads(made: Made, tmp_path: Path) -> None:
 
 def test_the_least_record_and_none(made: Made) -> None:
     modality, net = made.modality, made.net
-    reader = Reader(net, modality)
+    reader = Predictor(net, modality)
     least = modality.encode(records_of([made.sample.least], form=modality.form))[0]
     assert len(least) <= made.sample.fewest
     assert reader.states([least])[0].shape == (len(least) + modality.frame_size, 32)
@@ -319,7 +319,7 @@ def test_the_least_record_and_none(made: Made) -> None:
 
 def test_draws_are_values_that_can_be_scored(made: Made) -> None:
     modality = made.modality
-    batch = modality.frame(join([modality.encode(made.records[:1])[0]], [1]))
+    batch = modality.frame(collate([modality.encode(made.records[:1])[0]], [1]))
     mask = at_random(batch, 0.3, 0)
     with torch.no_grad():
         found = made.net(batch, mask.hidden, mask.target)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import maskwright as mw
 from maskwright.errors import QueryError
-from maskwright.modalities.base import Asked
+from maskwright.modalities.base import Query
 from maskwright.model import beam_decode, calibration, span_length
 from maskwright.model.beam_decode import DecodeConfig
 from maskwright.model.calibration import Calibration
@@ -62,7 +62,7 @@ def encoded(model: mw.Model, texts: list[str]) -> list[Tokens]:
     return model.modality.encode(records_of(texts))
 
 
-def asked(model: mw.Model, texts: list[str], length: int, count: int = 40) -> list[Asked]:
+def asked(model: mw.Model, texts: list[str], length: int, count: int = 40) -> list[Query]:
     return calibration.stretches(encoded(model, texts), count, length, np.random.default_rng(0))
 
 
@@ -73,7 +73,7 @@ def test_a_joint_probability_is_the_product_in_decoding_order(model: mw.Model, t
     found = [c[0] for c in beam_decode.best(model.reader, queries, greedy)]
     blanks = [~q.tokens.present for q in queries]
     again = [
-        Asked(q.tokens, q.template, {n: v[b] for n, v in c.tokens.values.items()})
+        Query(q.tokens, q.template, {n: v[b] for n, v in c.tokens.values.items()})
         for q, c, b in zip(queries, found, blanks, strict=True)
     ]
     for a, b in zip(found, beam_decode.forced(model.reader, again, greedy), strict=True):

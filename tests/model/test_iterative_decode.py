@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from maskwright import modalities
-from maskwright.modalities.base import Asked
+from maskwright.modalities.base import Query
 from maskwright.model import folder, iterative_decode
 from maskwright.model.beam_decode import DecodeConfig
-from maskwright.model.predictor import Reader
+from maskwright.model.predictor import Predictor
 from maskwright.nets.encoder import NetConfig
-from maskwright.records.pictures import Picture
+from maskwright.records.pictures import Image
 from maskwright.records.read import Record
 
 LENGTH = 64
@@ -23,20 +23,20 @@ LENGTH = 64
 
 
 @pytest.fixture(scope="module")
-def reader() -> Reader:
+def reader() -> Predictor:
     torch.manual_seed(0)
     modality = modalities.modality("image")
     rng = np.random.default_rng(0)
-    modality.fit([Record(Picture(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)), "one")], 1)
+    modality.fit([Record(Image(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)), "one")], 1)
     config = NetConfig(width=32, layers=2, heads=2, ff=48, length=LENGTH, global_every=1, decoder_layers=1)
-    return Reader(folder.build(modality, config).eval(), modality)
+    return Predictor(folder.build(modality, config).eval(), modality)
 
 
-def asked(reader: Reader, rows: int, columns: int, hole: tuple[slice, slice]) -> Asked:
+def asked(reader: Predictor, rows: int, columns: int, hole: tuple[slice, slice]) -> Query:
     rng = np.random.default_rng(1)
     known = np.ones((rows, columns), dtype=bool)
     known[hole] = False
-    picture = Picture(rng.integers(0, 256, (rows, columns, 3), dtype=np.uint8), known)
+    picture = Image(rng.integers(0, 256, (rows, columns, 3), dtype=np.uint8), known)
     (query,) = reader.modality.blanks(Record(picture, "query"))
     return query
 
@@ -49,7 +49,7 @@ HOLES = [
 
 
 @pytest.mark.parametrize(("rows", "columns", "hole"), HOLES)
-def test_every_blank_is_filled_once(reader: Reader, rows: int, columns: int, hole: tuple[slice, slice]) -> None:
+def test_every_blank_is_filled_once(reader: Predictor, rows: int, columns: int, hole: tuple[slice, slice]) -> None:
     query = asked(reader, rows, columns, hole)
     for completion in (
         iterative_decode.best(reader, [query], DecodeConfig())[0],
@@ -62,7 +62,7 @@ def test_every_blank_is_filled_once(reader: Reader, rows: int, columns: int, hol
         assert not query.tokens.present.all()  # the query itself is as it was
 
 
-def test_what_lies_deep_waits_for_what_lies_near(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_lies_deep_waits_for_what_lies_near(reader: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     query = asked(reader, 200, 170, (slice(16, 190), slice(10, 160)))
     shown: list[float] = []
     ask = reader.ask
@@ -77,7 +77,7 @@ def test_what_lies_deep_waits_for_what_lies_near(reader: Reader, monkeypatch: py
     assert min(shown) >= 0.1  # no window is asked of nearly nothing
 
 
-def test_draws_are_their_own(reader: Reader) -> None:
+def test_draws_are_their_own(reader: Predictor) -> None:
     query = asked(reader, 64, 64, (slice(9, 50), slice(9, 50)))
     few = iterative_decode.draws(reader, [query] * 2, 5, 9, DecodeConfig())
     many = iterative_decode.draws(reader, [query] * 4, 5, 9, DecodeConfig())
@@ -88,6 +88,6 @@ def test_draws_are_their_own(reader: Reader) -> None:
     assert not np.array_equal(few[0].tokens.values["pixels"], again[0].tokens.values["pixels"])
 
 
-def test_nothing_known_is_drawn_from_nothing(reader: Reader) -> None:
+def test_nothing_known_is_drawn_from_nothing(reader: Predictor) -> None:
     query = asked(reader, 40, 40, (slice(0, 40), slice(0, 40)))
     assert iterative_decode.draws(reader, [query], 0, 0, DecodeConfig())[0].tokens.present.all()

@@ -8,7 +8,7 @@ import torch
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads.token import TokenHead, TokenInput
 from maskwright.nets.masked import MaskedNet
-from maskwright.tokens import Batch, Tokens, join
+from maskwright.tokens import Batch, Tokens, collate
 
 SMALL = NetConfig(width=32, layers=4, heads=2, ff=48, window=16, length=128)
 
@@ -31,4 +31,4 @@ def record(n: int, seed: int) -> Tokens:
 
 
 def batch(*records: Tokens) -> Batch:
-    return join(records, range(len(records)))
+    return collate(records, range(len(records)))

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskwright.tokens import Scene
+from maskwright.tokens import HeadContext
 from tests.nets.small import batch, net, record
 
 
@@ -19,5 +19,5 @@ def test_states_at_some_tokens_are_those_of_all(lengths: list[int]) -> None:
     hidden = rng.random(len(flat)) < 0.3
     at = np.flatnonzero(rng.random(len(flat)) < 0.5)
     with torch.no_grad():
-        whole = made.head(made.states(flat, hidden)[at], torch.zeros(len(at)), Scene(flat, hidden, at)).logits()
+        whole = made.head(made.states(flat, hidden)[at], torch.zeros(len(at)), HeadContext(flat, hidden, at)).logits()
         torch.testing.assert_close(made(flat, hidden, at).logits(), whole, atol=1e-5, rtol=1e-5)

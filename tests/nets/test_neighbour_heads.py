@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from maskwright.nets.neighbour_heads import DISTANCES, peak, read_neighbours
+from maskwright.nets.neighbour_heads import DISTANCES, peak, set_neighbour_heads
 from maskwright.nets.positions import angles, rotate
 from tests.nets.small import net
 
@@ -27,7 +27,7 @@ def test_a_query_finds_the_token_at_its_distance(depth: int, distance: int, base
 
 def test_the_first_heads_of_a_net_read_dimension_0_alone() -> None:
     made = net()
-    read_neighbours(made.encoder, 3.0)
+    set_neighbour_heads(made.encoder, 3.0)
     config = made.config
     first = made.encoder.layers[0].attn.Wqkv.weight.view(3, config.heads, -1, config.width)
     for head in range(min(len(DISTANCES), config.heads)):

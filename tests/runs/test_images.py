@@ -21,7 +21,7 @@ from PIL import Image
 
 import maskwright as mw
 from maskwright.errors import DataError, MaskwrightWarning, ModelError, QueryError, RecipeError
-from maskwright.modalities.image.modality import Image as Pictures
+from maskwright.modalities.image.modality import ImageModality as Pictures
 from maskwright.model.calibration import _slot_temperature, together
 from maskwright.model.results import strength
 from maskwright.records import pictures
@@ -29,7 +29,7 @@ from maskwright.records.forms import PICTURES
 from maskwright.records.read import Record, Source
 from maskwright.records.split import split
 from maskwright.training.prepare import prepare
-from maskwright.training.validation import held_out_batches
+from maskwright.training.validation import validation_batches
 
 pytestmark = pytest.mark.filterwarnings("ignore:pictures are read as squares")  # here a ViT-MAE's are tiny
 TINY = ("net.width=32", "net.layers=2", "net.heads=2", "net.ff=48", "train.batch_tokens=512", "train.look_tokens=1000",
@@ -414,7 +414,7 @@ def test_a_ragged_edge_is_as_strange_as_what_is_known_of_it(model: mw.Model) -> 
     assert lit[64:] == pytest.approx([4 * nats for nats in ragged.per_token[64:]])
     for verb in (model.score, model.embed):
         with pytest.raises(QueryError, match=r"input\[0\]: nothing of it is known; leave it out"):
-            verb(pictures.Picture(picture, np.zeros((65, 64), dtype=bool)))
+            verb(pictures.Image(picture, np.zeros((65, 64), dtype=bool)))
 
 
 @pytest.mark.filterwarnings("ignore:pictures of 16 bits")
@@ -500,7 +500,7 @@ def test_corners_and_frames_that_show_nothing_are_passed_over(model: mw.Model, t
     pq.write_table(pa.table({"image": rows}), tmp_path / "cutouts.parquet")
     source, made = Source(paths=(str(tmp_path / "cutouts.parquet"),), form=PICTURES), Pictures()
     shards = prepare(source, None, made, tmp_path / "shards", lambda what, size: None).shards
-    batches, _ = held_out_batches(made, shards, np.arange(240), 4, 10**6, seed=0, batch_tokens=4)
+    batches, _ = validation_batches(made, shards, np.arange(240), 4, 10**6, seed=0, batch_tokens=4)
     assert len(batches) > 240  # pieces of 2 x 2 patches and less; the last of a picture shows nothing
     assert all(len(mask.target) for _, mask in batches)
     parts = split(shards, 0.3)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskwright.system.prefetch import spread
+from maskwright.system.prefetch import parallel_map
 
 
 @given(st.lists(st.floats(0, 0.002), max_size=20), st.integers(1, 5))
@@ -23,7 +23,7 @@ def test_what_is_spread_comes_in_order_and_little_of_it_ahead(waits: list[float]
         time.sleep(waits[number])
         return number
 
-    for at, found in enumerate(spread(work, range(len(waits)), threads)):
+    for at, found in enumerate(parallel_map(work, range(len(waits)), threads)):
         assert found == at
         assert max(begun) <= at + threads
     assert sorted(begun) == list(range(len(waits)))
@@ -31,7 +31,7 @@ def test_what_is_spread_comes_in_order_and_little_of_it_ahead(waits: list[float]
 
 def test_whoever_asks_no_more_leaves_nothing_running() -> None:
     done: list[int] = []
-    got = spread(lambda number: done.append(number), iter(range(1000)), 3)
+    got = parallel_map(lambda number: done.append(number), iter(range(1000)), 3)
     next(got)
     got.close()
     assert len(done) <= 5
@@ -44,14 +44,14 @@ def test_an_error_of_the_items_comes_too() -> None:
         raise KeyError("items")
 
     with pytest.raises(KeyError, match="items"):
-        list(spread(lambda number: number, items(), 3))
+        list(parallel_map(lambda number: number, items(), 3))
 
 
 def test_an_error_comes_when_its_turn_does_and_ends_it() -> None:
     def work(number: int) -> float:
         return 6 / (3 - number)
 
-    got = spread(work, range(100), 4)
+    got = parallel_map(work, range(100), 4)
     assert [next(got) for _ in range(3)] == [2, 3, 6]
     with pytest.raises(ZeroDivisionError):
         next(got)

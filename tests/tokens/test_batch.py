@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskwright.tokens import Tokens, join, split
+from maskwright.tokens import Tokens, collate, uncollate
 
 
 def tokens(n: int, seed: int) -> Tokens:
@@ -20,9 +20,9 @@ def tokens(n: int, seed: int) -> Tokens:
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=9))
 def test_split_undoes_join(lengths: list[int]) -> None:
     records = [tokens(n, seed) for seed, n in enumerate(lengths)]
-    batch = join(records, range(len(records)))
+    batch = collate(records, range(len(records)))
     assert batch.record.tolist() == [r for r, n in enumerate(lengths) for _ in range(n)]
-    for before, after in zip(records, split(batch), strict=True):
+    for before, after in zip(records, uncollate(batch), strict=True):
         assert np.array_equal(before.values["id"], after.values["id"])
         assert np.array_equal(before.present, after.present)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.errors import RecipeError
-from maskwright.tokens import Batch, Tokens, join
+from maskwright.tokens import Batch, Tokens, collate
 from maskwright.tokens.grid import places
 from maskwright.tokens.masking import KINDS, SCHEDULES, MaskConfig, at_random, cover, draw
 
@@ -29,7 +29,7 @@ def record(n: int, seed: int, absent: bool = False) -> Tokens:
 
 
 def batch(lengths: list[int], absent: bool = False) -> Batch:
-    return join(
+    return collate(
         [record(n, seed, absent) for seed, n in enumerate(lengths)], [seed * 977 + 5 for seed in range(len(lengths))]
     )
 
@@ -67,7 +67,7 @@ def test_a_record_is_masked_alike_in_any_company(sizes: list[int], config: MaskC
     whole = batch(sizes)
     mask = draw(whole, config, seed=3, step=7, decay=0.5)
     for number, (a, b) in enumerate(zip(whole.cu_seqlens[:-1], whole.cu_seqlens[1:], strict=True)):
-        alone = join([whole.take(slice(a, b))], [whole.keys[number]])
+        alone = collate([whole.take(slice(a, b))], [whole.keys[number]])
         assert np.array_equal(draw(alone, config, seed=3, step=7, decay=0.5).hidden, mask.hidden[a:b])
 
 
@@ -121,7 +121,7 @@ def picture(rows: int, columns: int) -> Tokens:
 
 def test_boxes_in_pictures_are_blocks_and_stay_in_their_own() -> None:
     extents = [(12, 20), (5, 3), (20, 12), (1, 1)] * 20
-    made = join([picture(*shape) for shape in extents], [7 * k + 1 for k in range(len(extents))])
+    made = collate([picture(*shape) for shape in extents], [7 * k + 1 for k in range(len(extents))])
     config = MaskConfig(kind="box", schedule="fixed", rate=0.3, box_mean=4.0)
     hidden = draw(made, config, seed=0, step=0, decay=1.0).hidden
     assert hidden.mean() == pytest.approx(0.3, abs=0.03)
@@ -136,7 +136,7 @@ def test_boxes_in_pictures_are_blocks_and_stay_in_their_own() -> None:
                     for g in (grid, chance)
                 )
                 assert a.sum() > b.sum() + 10
-        alone = join([picture(*shape)], [7 * number + 1])
+        alone = collate([picture(*shape)], [7 * number + 1])
         assert np.array_equal(draw(alone, config, seed=0, step=0, decay=1.0).hidden, hidden[own])
 
 
@@ -172,7 +172,7 @@ def test_a_cover_predicts_every_token_once_its_word_hidden_behind_it(sizes: list
 @given(st.integers(1, 16), st.integers(1, 16), st.integers(1, 40))
 @settings(deadline=None)
 def test_targets_of_a_pass_lie_apart_in_every_direction(rows: int, columns: int, passes: int) -> None:
-    made = join([picture(rows, columns)], [rows])
+    made = collate([picture(rows, columns)], [rows])
     for mask in cover(made, passes, np.ones(len(made), dtype=bool)):
         places = made.positions[mask.target]
         apart = np.sqrt(((places[:, None] - places) ** 2).sum(-1))[np.triu_indices(len(places), 1)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from maskwright.modalities import Modality, modality
 from maskwright.model import folder as folders
-from maskwright.records.pictures import Picture
+from maskwright.records.pictures import Image
 from maskwright.records.read import Record
 from maskwright.runs.sizing import nets
 from maskwright.training import scaling_law
@@ -42,7 +42,7 @@ def test_parameters_are_those_of_the_net(text: Modality) -> None:
 
 def test_a_decoder_reads_all_tokens_and_the_encoder_what_is_shown() -> None:
     picture = modality("image")
-    picture.fit([Record(Picture(np.zeros((8, 8, 3), dtype=np.uint8)), "one")], 1)
+    picture.fit([Record(Image(np.zeros((8, 8, 3), dtype=np.uint8)), "one")], 1)
     (net,) = nets({"net.width": 64, "net.layers": 3}, 64, picture)
     made = folders.build(picture, net)
     found = Work.of(picture, net, 2048, RECORDS)

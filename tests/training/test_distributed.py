@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file
 
-from maskwright.training.distributed import Processes
+from maskwright.training.distributed import ProcessGroup
 from tests.conftest import TINY
 
 SETTINGS = [*TINY, "train.dtype=float32", "calibration.slots=20", "train.look_every=5", "train.save_every=0",
@@ -24,7 +24,7 @@ SETTINGS = [*TINY, "train.dtype=float32", "calibration.slots=20", "train.look_ev
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 5))
 def test_the_parts_of_a_batch_are_the_batch(lengths: list[int], count: int) -> None:
-    parts = [Processes(rank, count, count).part(np.array(lengths)) for rank in range(count)]
+    parts = [ProcessGroup(rank, count, count).part(np.array(lengths)) for rank in range(count)]
     assert [i for part in parts for i in range(len(lengths))[part]] == list(range(len(lengths)))
     loads = [sum(lengths[part]) for part in parts]
     assert max(loads) <= sum(lengths) / count + 2 * max(lengths)

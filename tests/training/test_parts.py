@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.errors import RecipeError, RunError
-from maskwright.modalities.text.modality import Text
+from maskwright.modalities.text.modality import TextModality
 from maskwright.records.read import records_of
 from maskwright.records.shards import Shards, Writer
 from maskwright.tokens import grid
 from maskwright.tokens.masking import MaskConfig
 from maskwright.training import checkpoint
 from maskwright.training.batches import Ahead, Order, by_tokens, cut
-from maskwright.training.distributed import Processes
+from maskwright.training.distributed import ProcessGroup
 from maskwright.training.loop import Loop
 from maskwright.training.optimiser import orthogonal
 from maskwright.training.schedule import TrainConfig, decay, rate
@@ -96,14 +96,14 @@ def test_batches_by_tokens(lengths: list[int], most: int) -> None:
 @pytest.fixture(scope="module")
 def order(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Order:
     records = records_of([*texts[:300], " ".join(texts[300:500])])
-    modality = Text()
+    modality = TextModality()
     modality.fit(records, 20_000)
     writer = Writer(tmp_path_factory.mktemp("shards"), modality.columns)
     for record, cut_ in zip(records, modality.tokenise(records), strict=True):
         writer.add(cut_.columns, cut_.shape, key=record.key, fold=record.key, group=record.key, size=modality.size(record))
     writer.close()
     shards = Shards(writer.folder)
-    return Order(modality, shards, np.arange(len(shards)), 32, TrainConfig(batch_tokens=400), MaskConfig(), Processes())
+    return Order(modality, shards, np.arange(len(shards)), 32, TrainConfig(batch_tokens=400), MaskConfig(), ProcessGroup())
 
 
 def test_an_epoch_sees_every_token_once(order: Order) -> None:
@@ -120,7 +120,7 @@ def test_an_epoch_sees_every_token_once(order: Order) -> None:
 
 def test_a_step_is_a_pure_function_of_its_number(order: Order) -> None:
     config = TrainConfig(batch_tokens=400)
-    fresh = Order(order.modality, order.shards, order.records, 32, config, order.mask, Processes())
+    fresh = Order(order.modality, order.shards, order.records, 32, config, order.mask, ProcessGroup())
     last = int(1.5 / order.epochs(1))
     for step in (last, 0, 7, last):
         (a, mask_a, _), (b, mask_b, _) = order(step, config), fresh(step, config)

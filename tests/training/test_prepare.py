@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from maskwright.modalities.image.config import ImageConfig
-from maskwright.modalities.image.modality import Image as Pictures
+from maskwright.modalities.image.modality import ImageModality as Pictures
 from maskwright.records.forms import PICTURES
-from maskwright.records.pictures import Picture, encoded
+from maskwright.records.pictures import Image, encoded
 from maskwright.records.read import Source
 from maskwright.records.split import split
 from maskwright.training.prepare import _sampled, sample
@@ -23,7 +23,7 @@ def photos(folder: Path, grey: int) -> Source:
     rng, rows = np.random.default_rng(0), []
     for number in range(30):
         shape = (180, 180, 1 if number < grey else 3)
-        rows.append(encoded(Picture(rng.integers(0, 256, shape, dtype=np.uint8))))
+        rows.append(encoded(Image(rng.integers(0, 256, shape, dtype=np.uint8))))
     pq.write_table(pa.table({"image": rows}), folder / "photos.parquet")
     return Source(paths=(str(folder / "photos.parquet"),), form=PICTURES)
 
@@ -63,7 +63,7 @@ def test_the_brightest_of_all_tells_the_depth(tmp_path: Path) -> None:
     for number, row in enumerate(rows):
         row[number % 20, number // 20] = 100
     rows[200][3, 3] = 4000
-    pq.write_table(pa.table({"image": [encoded(Picture(row)) for row in rows]}), tmp_path / "deep.parquet")
+    pq.write_table(pa.table({"image": [encoded(Image(row)) for row in rows]}), tmp_path / "deep.parquet")
     modality = Pictures()
     source = Source(paths=(str(tmp_path / "deep.parquet"),), form=PICTURES)
     _, _, size, records = _sampled(source, modality, lambda what, done: None, 4000)

@@ -22,9 +22,9 @@ import typer
 
 import maskwright
 from maskwright.cli.bulk import Look, bulk
-from maskwright.cli.terminal import Progress, say, warned
+from maskwright.cli.terminal import ProgressBar, say, warned
 from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryError, RunError
-from maskwright.records.notices import NAMED, Heard
+from maskwright.records.notices import NAMED, Notices
 
 if TYPE_CHECKING:
     from maskwright.records.read import Record
@@ -96,7 +96,7 @@ def train(
         raise RunError("--out is missing; name the folder for the model")
     from maskwright.runs.train import train as run
 
-    with Progress() as watch:
+    with ProgressBar() as watch:
         model = run(
             data or None, out=out, budget=budget, steps=steps, tokens=tokens, field=field, group=group,
             held_out=held_out, record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab,
@@ -283,7 +283,7 @@ def inspect(
     if (folder / "maskwright.json").is_file() or (folder / "recipe.toml").is_file():
         print("\n".join(format.model(folder)))
     else:
-        skipped, noted = Heard(say), Heard(say)
+        skipped, noted = Notices(say), Notices(say)
         source = Source(paths=(what,), field=field, grain=record, on_bad="skip", report=skipped, note=noted)
         print("\n".join(format.data(source, modality)))
         for words, heard in (("records skipped", skipped), ("notes", noted)):
@@ -305,7 +305,7 @@ def demo(modality: Annotated[str, typer.Option(help="the kind of data")] = "text
     it."""
     from maskwright.cli.demos import demo as run
 
-    with Progress() as watch:
+    with ProgressBar() as watch:
         shown = run(modality, watch)
     for part in shown:
         part()

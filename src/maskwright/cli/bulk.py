@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from maskwright.cli.terminal import say
 from maskwright.errors import DataError, QueryError, RunError
-from maskwright.records.notices import NAMED, Heard
+from maskwright.records.notices import NAMED, Notices
 
 if TYPE_CHECKING:
     from maskwright.records.forms import Form
@@ -57,7 +57,7 @@ def bulk(
     from maskwright.records.tables import is_table
 
     sole = form.endings and os.path.isfile(text or "") and not is_table(Path(text or ""))  # such a file is one record
-    skipped, noted = Heard(_refused if sole else lambda message: say(f"skipped: {message}")), Heard(say)
+    skipped, noted = Notices(_refused if sole else lambda message: say(f"skipped: {message}")), Notices(say)
     if look and out and Path(out).absolute() == Path(look.path).absolute():
         raise RunError(f"--show {look.path}: is --out too; name another")
     if look and not form.endings:
@@ -117,7 +117,7 @@ def _only(records: Iterator[Record], form: Form, ending: str) -> Iterator[Record
 
 
 def _records(
-    text: str | None, form: Form, field: str | None, grain: str | None, on_bad: str, skipped: Heard, noted: Heard
+    text: str | None, form: Form, field: str | None, grain: str | None, on_bad: str, skipped: Notices, noted: Notices
 ) -> tuple[Iterator[Record], bool]:
     """The records of a file, a folder or stdin; or one text, given as it is."""
     from maskwright.records.read import Record, Source, read
@@ -142,7 +142,7 @@ def _answered(
     form: Form,
     answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
     skip: bool,
-    skipped: Heard,
+    skipped: Notices,
 ) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
     """Chunks of records with their answers; where one of a chunk can't be answered, the others still are."""
     for chunk in _chunks(records, form):

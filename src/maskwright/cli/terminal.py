@@ -44,7 +44,7 @@ def held_out_words(seen: dict[str, float]) -> str:
     )
 
 
-class Progress:
+class ProgressBar:
     """`with Progress() as watch: train(..., watch=watch)`."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Progress:
         self.task: Any = None
         self.look = ""
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn, TimeElapsedColumn

@@ -8,13 +8,13 @@ from pathlib import Path
 from maskwright.errors import DataError, nearest
 from maskwright.modalities.base import Modality
 from maskwright.modalities.image.config import ImageConfig
-from maskwright.modalities.image.modality import Image
-from maskwright.modalities.text.modality import Text, TokenizerConfig
+from maskwright.modalities.image.modality import ImageModality
+from maskwright.modalities.text.modality import TextModality, TokenizerConfig
 from maskwright.nets.checkpoints.convert import Foreign
 from maskwright.records.read import Source
 
 __all__ = ["ImageConfig", "Modality", "TokenizerConfig", "detect", "modality", "names"]
-_MODALITIES: dict[str, Callable[[], Modality]] = {"text": Text, "image": Image}
+_MODALITIES: dict[str, Callable[[], Modality]] = {"text": TextModality, "image": ImageModality}
 
 
 def names() -> list[str]:

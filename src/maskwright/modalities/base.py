@@ -25,7 +25,7 @@ Floor = Callable[[Batch, Mask], Array]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Query:
     """A query with blanks, cut into tokens: absent ones (`present` False) are asked for."""
 
     tokens: Tokens
@@ -40,7 +40,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Cut:
+class TokenColumns:
     """A record in bulk: its tokens' stored columns, and their extents along each axis."""
 
     columns: dict[str, Array]
@@ -118,7 +118,7 @@ class Modality(Protocol):
 
     def load(self, folder: Path) -> None: ...
 
-    def tokenise(self, records: Sequence[Record]) -> list[Cut]:
+    def tokenise(self, records: Sequence[Record]) -> list[TokenColumns]:
         """Each record's `columns`; the fast way, in bulk. Raises DataError, which names the record."""
 
     def unpack(self, columns: dict[str, Array], sizes: Array, keys: Array) -> Batch:
@@ -134,13 +134,13 @@ class Modality(Protocol):
     def encode(self, records: Sequence[Record]) -> list[Tokens]:
         """Each record's tokens, without a frame, with their place in it."""
 
-    def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Asked]:
+    def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Query]:
         """A query with blanks; several variants where a blank's length is unknown, or one a target."""
 
-    def restrict(self, distribution: Any, asked: Sequence[tuple[Asked, int]]) -> Distribution:
+    def restrict(self, distribution: Any, asked: Sequence[tuple[Query, int]]) -> Distribution:
         """What may stand at a blank of its query: row i of `distribution` is token index asked[i][1] of asked[i][0]."""
 
-    def decode(self, tokens: Tokens, asked: Asked) -> Any:
+    def decode(self, tokens: Tokens, asked: Query) -> Any:
         """The query with its blanks filled by `tokens`; all else byte for byte."""
 
     def label(self, values: dict[str, Array]) -> list[str]:

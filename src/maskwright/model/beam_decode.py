@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import QueryError
-from maskwright.modalities.base import Asked
-from maskwright.model.predictor import Question, Reader, truth
+from maskwright.modalities.base import Query
+from maskwright.model.predictor import Predictor, Question, truth
 from maskwright.model.windows import around
 from maskwright.tokens import Array, Tokens, grid
 
@@ -37,7 +37,7 @@ class DecodeConfig:
     """a slot's calibration"""
 
 
-Options = tuple[dict[str, Array], Array]
+Candidates = tuple[dict[str, Array], Array]
 """values (k,) and their log probabilities (k,)"""
 
 
@@ -48,7 +48,7 @@ class Hypothesis:
     left: Array
     """indices that are still open"""
     log_prob: float = 0.0
-    offers: Options | None = None
+    offers: Candidates | None = None
     """what the blank that was filled last might hold"""
     again: float | None = None
     """sum of log p of each blank given all the others, once asked"""
@@ -62,7 +62,7 @@ class Hypothesis:
 class Decoding:
     """Blanks of one query that are read together, under way."""
 
-    asked: Asked
+    asked: Query
     number: int
     """which query"""
     window: Array
@@ -79,17 +79,17 @@ class Completion:
     log_prob: float
     rank: float
     """what completions are ordered by: `log_prob` averaged with the pseudo-log-likelihood of the blanks"""
-    offers: Options | None = None
+    offers: Candidates | None = None
     """of a query with one blank: all that was offered there, likeliest first"""
 
 
-Turn = tuple[Decoding, Hypothesis, int]
+Pick = tuple[Decoding, Hypothesis, int]
 """whose turn it is, and which blank of its window"""
-Choose = Callable[[Any, list[Turn]], list[Options]]
+Choose = Callable[[Any, list[Pick]], list[Candidates]]
 """(a distribution with a row a turn, the turns) -> what each may put there"""
 
 
-def begin(reader: Reader, asked: Sequence[Asked]) -> list[Decoding]:
+def begin(reader: Predictor, asked: Sequence[Query]) -> list[Decoding]:
     """A window around every query's blanks; blanks too far apart for one window are decoded apart."""
     out = []
     for number, query in enumerate(asked):
@@ -113,7 +113,7 @@ def _groups(blanks: Array, shape: tuple[int, ...], most: int) -> list[Array]:
     return [blanks[group == number] for number in range(int(group.max()) + 1)]
 
 
-def _completions(asked: Sequence[Asked], decodings: list[Decoding], most: int) -> list[list[Completion]]:
+def _completions(asked: Sequence[Query], decodings: list[Decoding], most: int) -> list[list[Completion]]:
     """For each query, the `most` best combinations of what its groups of blanks came to."""
     out = [[Completion(query.tokens, 0.0, 0.0)] for query in asked]
     lone = [int((~query.tokens.present).sum()) == 1 for query in asked]
@@ -129,10 +129,10 @@ def _completions(asked: Sequence[Asked], decodings: list[Decoding], most: int) -
     return out
 
 
-def best(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list[list[Completion]]:
+def best(reader: Predictor, asked: Sequence[Query], config: DecodeConfig) -> list[list[Completion]]:
     """The likeliest completions of each query, best first, distinct, `config.beam` at the most."""
 
-    def likeliest(distribution: Any, turns: list[Turn]) -> list[Options]:
+    def likeliest(distribution: Any, turns: list[Pick]) -> list[Candidates]:
         values, log_probs = distribution.candidates(max(config.beam, config.offers))
         arrays = {n: v.cpu().numpy() for n, v in values.items()}
         out = []
@@ -148,10 +148,10 @@ def best(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list[l
     return _completions(asked, decodings, config.beam)
 
 
-def forced(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list[Completion]:
+def forced(reader: Predictor, asked: Sequence[Query], config: DecodeConfig) -> list[Completion]:
     """The joint log probability of each query's given completion (`Asked.truth`), its surest blank first."""
 
-    def given(distribution: Any, turns: list[Turn]) -> list[Options]:
+    def given(distribution: Any, turns: list[Pick]) -> list[Candidates]:
         place = [int(np.searchsorted(np.flatnonzero(~d.asked.tokens.present), d.window[at])) for d, _, at in turns]
         truths = [d.asked.truth or {} for d, _, _ in turns]
         values = {n: np.array([t[n][i] for t, i in zip(truths, place, strict=True)]) for n in truths[0]}
@@ -165,13 +165,13 @@ def forced(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list
     return [only for [only] in _completions(asked, decodings, 1)]
 
 
-def draws(reader: Reader, asked: Sequence[Asked], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
+def draws(reader: Predictor, asked: Sequence[Query], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
     """A sample of each completion, each blank from its conditional, the surest first. The i-th depends on its query,
     `key`, `seed` and i alone: the first of many are those of few."""
     decodings = begin(reader, asked)
     rngs = [np.random.default_rng((seed, key, number)) for number in range(len(asked))]
 
-    def drawn(distribution: Any, turns: list[Turn]) -> list[Options]:
+    def drawn(distribution: Any, turns: list[Pick]) -> list[Candidates]:
         out = []
         for row, (d, _, _) in enumerate(turns):
             one = distribution.take([row])
@@ -183,7 +183,7 @@ def draws(reader: Reader, asked: Sequence[Asked], seed: int, key: int, config: D
     return [only for [only] in _completions(asked, decodings, 1)]
 
 
-def _fill(reader: Reader, decodings: list[Decoding], config: DecodeConfig, choose: Choose) -> None:
+def _fill(reader: Predictor, decodings: list[Decoding], config: DecodeConfig, choose: Choose) -> None:
     """Until nothing is open: every hypothesis fills its surest blank with each of the values that `choose` offers."""
     while open_ := [(d, h) for d in decodings for h in d.beam if h.left.size]:
         offers = iter(_surest(reader, open_, config, choose))
@@ -204,11 +204,11 @@ def _fill(reader: Reader, decodings: list[Decoding], config: DecodeConfig, choos
 
 
 def _surest(
-    reader: Reader, open_: list[tuple[Decoding, Hypothesis]], config: DecodeConfig, choose: Choose
-) -> list[tuple[int, Options]]:
+    reader: Predictor, open_: list[tuple[Decoding, Hypothesis]], config: DecodeConfig, choose: Choose
+) -> list[tuple[int, Candidates]]:
     """Each open hypothesis' surest blank, and what may be put there."""
 
-    def answer(distribution: Any, members: list[int], rows: Array) -> list[tuple[int, Options]]:
+    def answer(distribution: Any, members: list[int], rows: Array) -> list[tuple[int, Candidates]]:
         these = [open_[m] for m in members]
         distribution = _calibrated(reader, distribution, these, [h.left for _, h in these], config)
         certainty = distribution.certainty().cpu().numpy()
@@ -221,7 +221,7 @@ def _surest(
 
 
 def _calibrated(
-    reader: Reader, distribution: Any, these: list[tuple[Decoding, Hypothesis]], at: list[Array], config: DecodeConfig
+    reader: Predictor, distribution: Any, these: list[tuple[Decoding, Hypothesis]], at: list[Array], config: DecodeConfig
 ) -> Any:
     where = [(d.asked, int(d.window[i])) for (d, _), indices in zip(these, at, strict=True) for i in indices]
     return reader.modality.restrict(distribution.tempered(config.temperature), where)
@@ -232,7 +232,7 @@ def _put(h: Hypothesis, at: int, values: dict[str, Array], log_p: float) -> Hypo
     return replace(h, tokens=tokens, left=h.left[h.left != at], log_prob=h.log_prob + log_p)
 
 
-def _again(reader: Reader, decodings: list[Decoding], config: DecodeConfig) -> None:
+def _again(reader: Predictor, decodings: list[Decoding], config: DecodeConfig) -> None:
     """Every blank of every finished hypothesis given all the others; of one blank there is nothing to ask."""
     pairs = [(d, h) for d in decodings if len(d.blanks) > 1 for h in d.beam]
     asked = [(d, h, int(i)) for d, h in pairs for i in d.blanks]

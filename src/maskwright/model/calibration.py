@@ -22,10 +22,10 @@ import numpy as np
 import torch
 
 from maskwright.errors import QueryError, RecipeError
-from maskwright.modalities.base import Asked
+from maskwright.modalities.base import Query
 from maskwright.model import span_length
 from maskwright.model.beam_decode import DecodeConfig, best
-from maskwright.model.predictor import Question, Reader, truth
+from maskwright.model.predictor import Predictor, Question, truth
 from maskwright.model.score import PASSES, score
 from maskwright.model.span_length import LengthPrior
 from maskwright.model.windows import around
@@ -119,7 +119,7 @@ class Calibration:
 
 
 def fit(
-    reader: Reader, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], whole: Iterable[tuple[Tokens, int]],
+    reader: Predictor, fitted_on: Sequence[Tokens], levels_on: Sequence[Tokens], whole: Iterable[tuple[Tokens, int]],
     config: CalibrationConfig, seed: int,
 ) -> Calibration:  # fmt: skip
     """Single slots for the temperature and again for levels, a fourth as many slots in spans of each length; a twentieth
@@ -143,7 +143,7 @@ def fit(
     return replace(out, lengths=span_length.fit(reader, spans, decode))
 
 
-def strangeness(reader: Reader, records: Iterable[tuple[Tokens, int]], most: int) -> tuple[list[float], float]:
+def strangeness(reader: Predictor, records: Iterable[tuple[Tokens, int]], most: int) -> tuple[list[float], float]:
     """Nats a whole token of records of `most` tokens in all, ascending, and how many tokens a record has. The first that
     doesn't fit is the end: smaller ones in its place would stand for all sizes."""
     out: list[float] = []
@@ -169,7 +169,7 @@ def strangeness(reader: Reader, records: Iterable[tuple[Tokens, int]], most: int
     return sorted(out + measured()), float(np.mean(sizes)) if sizes else 0.0
 
 
-def affordable(reader: Reader, records: Sequence[Tokens], seconds: float) -> int:
+def affordable(reader: Predictor, records: Sequence[Tokens], seconds: float) -> int:
     """As many slots as `fit` reads on records like these in that time, by the speed of a few."""
     size = np.array([len(tokens) for tokens in records])
     if not size.sum():
@@ -193,7 +193,7 @@ def together(records: Sequence[Tokens], count: int, length: int, rng: np.random.
 
 def stretches(
     records: Sequence[Tokens], count: int, length: int, rng: np.random.Generator, context: int = SPAN_CONTEXT
-) -> list[Asked]:
+) -> list[Query]:
     """Queries with `length` adjacent tokens blanked out at random; what stood there is their `truth`."""
     room = np.array([max(len(tokens) - length + 1, 0) for tokens in records])
     if not room.sum():
@@ -209,21 +209,21 @@ def stretches(
     return out
 
 
-def blanked(tokens: Tokens, at: Array, context: int) -> Asked:
+def blanked(tokens: Tokens, at: Array, context: int) -> Query:
     """A record with the tokens `at` taken out, cut to `context` tokens around them."""
     own = around(tokens.shape, at, context)
     window, blank = tokens.take(own), np.searchsorted(own, at)
     present = window.present.copy()
     present[blank] = False
     stood = {name: array[blank] for name, array in window.values.items()}
-    return Asked(replace(window, present=present), None, stood)
+    return Query(replace(window, present=present), None, stood)
 
 
-def slot_nats(reader: Reader, questions: Sequence[Question], temperature: float) -> Array:
+def slot_nats(reader: Predictor, questions: Sequence[Question], temperature: float) -> Array:
     """(n,) nats of the truth at every slot that is asked, in the order of the questions."""
 
     def answer(distribution: Any, members: list[int], rows: Array) -> list[Array]:
-        asked = [(Asked(questions[m].tokens, None), int(i)) for m in members for i in questions[m].at]
+        asked = [(Query(questions[m].tokens, None), int(i)) for m in members for i in questions[m].at]
         restricted = reader.modality.restrict(distribution.tempered(temperature), asked)
         nats = restricted.nll(truth(questions, members)).double().cpu().numpy()
         return [nats[a:b] for a, b in pairwise(rows)]
@@ -232,7 +232,7 @@ def slot_nats(reader: Reader, questions: Sequence[Question], temperature: float)
 
 
 @torch.no_grad()
-def _slot_temperature(reader: Reader, questions: Sequence[Question]) -> float:
+def _slot_temperature(reader: Predictor, questions: Sequence[Question]) -> float:
     """The temperature at which the truth is likeliest, by golden section on the mean nats of logits kept once."""
     if not questions:
         return 1.0
@@ -249,7 +249,7 @@ def _slot_temperature(reader: Reader, questions: Sequence[Question]) -> float:
 
 
 def _joint_temperature(
-    reader: Reader, records: Sequence[Tokens], count: int, rng: np.random.Generator, config: DecodeConfig
+    reader: Predictor, records: Sequence[Tokens], count: int, rng: np.random.Generator, config: DecodeConfig
 ) -> float:
     """The exponent by which best completions of 2 to 5 tokens are right as often as their probability says."""
     asked = [a for length in (2, 3, 4, 5) for a in stretches(records, max(count // 4, 1), length, rng)]
@@ -269,7 +269,7 @@ def _joint_temperature(
     return _golden(cost)
 
 
-def is_right(asked: Asked, filled: Tokens) -> bool:
+def is_right(asked: Query, filled: Tokens) -> bool:
     """Every blank holds what stood there."""
     assert asked.truth is not None
     at = np.flatnonzero(~asked.tokens.present)

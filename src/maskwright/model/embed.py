@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from maskwright.modalities.base import Pooling
-from maskwright.model.predictor import Reader
+from maskwright.model.predictor import Predictor
 from maskwright.model.windows import windows
 from maskwright.tokens import Array, Tokens
 
@@ -28,7 +28,7 @@ def cells(tokens: Tokens, along: int) -> Array:
     return cell
 
 
-def embed(reader: Reader, records: Sequence[Tokens]) -> Array:
+def embed(reader: Predictor, records: Sequence[Tokens]) -> Array:
     """(n, `Pooling.width`) float32 of unit length; what is not known counts for nothing."""
     pooling, frame = reader.modality.pooling, reader.modality.frame_size
     before = (frame + 1) // 2

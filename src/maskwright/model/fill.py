@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import QueryError
-from maskwright.modalities.base import Asked
+from maskwright.modalities.base import Query
 from maskwright.model import beam_decode, iterative_decode, span_length
 from maskwright.model.beam_decode import Completion, DecodeConfig
 from maskwright.model.calibration import Calibration
-from maskwright.model.predictor import Question, Reader
+from maskwright.model.predictor import Predictor, Question
 from maskwright.model.results import Filled, Filling, Slot
 from maskwright.model.windows import around
 from maskwright.records.fields import content
@@ -27,7 +27,7 @@ from maskwright.tokens import Array, Tokens
 
 
 @dataclass(frozen=True)
-class Options:
+class FillOptions:
     """What was asked of `fill`."""
 
     top_k: int
@@ -42,7 +42,7 @@ class Options:
 class _Choice:
     """A completion of one variant of a query."""
 
-    asked: Asked
+    asked: Query
     tokens: Tokens
     log_prob: float
     rank: float
@@ -53,14 +53,14 @@ class _Choice:
 class Filler:
     """Answers queries by one reader, with one calibration."""
 
-    def __init__(self, reader: Reader, calibration: Calibration) -> None:
+    def __init__(self, reader: Predictor, calibration: Calibration) -> None:
         self.reader, self.modality, self.calibration = reader, reader.modality, calibration
 
-    def fill(self, records: Sequence[Record], asked: list[list[Asked]], options: Options) -> list[Filling]:
+    def fill(self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions) -> list[Filling]:
         """Of every record its queries, one for each length that its blanks may have."""
         return (self._fill if self.modality.exact else self._infill)(records, asked, options)
 
-    def _fill(self, records: Sequence[Record], asked: list[list[Asked]], options: Options) -> list[Filling]:
+    def _fill(self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions) -> list[Filling]:
         config = DecodeConfig(
             temperature=self.calibration.slot, beam=max(beam_decode.BEAM, options.n or 1), offers=options.top_k
         )
@@ -75,7 +75,7 @@ class Filler:
             out.append(Filling(whole, found[0].log_prob, own, shown if several else []))
         return out
 
-    def _infill(self, records: Sequence[Record], asked: list[list[Asked]], options: Options) -> list[Filling]:
+    def _infill(self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions) -> list[Filling]:
         """Where blanks are many and alike: no candidates, no slots."""
         config = DecodeConfig(temperature=self.calibration.slot)
         queries = [only for [only] in asked]
@@ -96,7 +96,7 @@ class Filler:
         return out
 
     def _best(
-        self, records: Sequence[Record], asked: list[list[Asked]], options: Options, config: DecodeConfig
+        self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions, config: DecodeConfig
     ) -> list[list[_Choice]]:
         """The best completions of every query, over all lengths of its open blanks."""
         known = [variants[0] for variants in asked if len(variants) == 1]
@@ -119,7 +119,7 @@ class Filler:
         return out
 
     def _forced(
-        self, records: Sequence[Record], asked: list[list[Asked]], options: Options, config: DecodeConfig
+        self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions, config: DecodeConfig
     ) -> list[list[_Choice]]:
         """The given targets, likeliest first; of different lengths, each weighed by the probability of its length."""
         out = []
@@ -136,7 +136,7 @@ class Filler:
         return out
 
     def _drawn(
-        self, records: Sequence[Record], asked: list[list[Asked]], options: Options, config: DecodeConfig
+        self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions, config: DecodeConfig
     ) -> list[list[_Choice]]:
         """Samples: first a length, where it is open, then the tokens."""
         assert options.draws is not None
@@ -153,20 +153,20 @@ class Filler:
             out.append([self._choice(q, one, shares[w]) for q, one, w in zip(queries, drawn, which, strict=True)])
         return out
 
-    def _length_shares(self, variants: Sequence[Asked], best: Sequence[Completion], config: DecodeConfig) -> Array:
+    def _length_shares(self, variants: Sequence[Query], best: Sequence[Completion], config: DecodeConfig) -> Array:
         """(n,) log probability of each variant's length; 0 where there is one alone."""
         if len(variants) == 1:
             return np.zeros(1)
         weights = self.calibration.lengths(span_length.features(self.reader, variants, best, config))
         return np.asarray(weights - np.logaddexp.reduce(weights))
 
-    def _choice(self, asked: Asked, found: Completion, share: float) -> _Choice:
+    def _choice(self, asked: Query, found: Completion, share: float) -> _Choice:
         blanks = _blanks(asked)
         log_prob = min(self.calibration.completion(found.log_prob, blanks) + float(share), 0.0)
         rank = self.calibration.completion(found.rank, blanks) + float(share)
         return _Choice(asked, found.tokens, log_prob, rank, found.offers)
 
-    def _slots(self, chosen: Sequence[_Choice], options: Options) -> list[list[Slot]]:
+    def _slots(self, chosen: Sequence[_Choice], options: FillOptions) -> list[list[Slot]]:
         """What may stand at every blank token, the others as the completion fills them."""
         places = [(c, int(i)) for c in chosen for i in np.flatnonzero(~c.asked.tokens.present)]
         unread = [(c.tokens, c.asked, i) for c, i in places if not _answered(c, options)]
@@ -187,7 +187,7 @@ class Filler:
         )
         return [[next(slots) for _ in range(_blanks(c.asked))] for c in chosen]
 
-    def _read(self, places: Sequence[tuple[Tokens, Asked, int]], take: Callable[[Any, int], Any]) -> list[Any]:
+    def _read(self, places: Sequence[tuple[Tokens, Query, int]], take: Callable[[Any, int], Any]) -> list[Any]:
         """`take(distribution, number)` of the calibrated one at each place, hidden together with whatever is absent."""
         questions = []
         for tokens, _, i in places:
@@ -205,7 +205,7 @@ class Filler:
         return self.reader.ask(questions, answer)
 
 
-def _answered(choice: _Choice, options: Options) -> bool:
+def _answered(choice: _Choice, options: FillOptions) -> bool:
     """Whether decoding has read already what may stand at its only blank: draws and targets were offered one value."""
     return choice.offers is not None and options.draws is None and options.targets is None
 
@@ -217,5 +217,5 @@ def _first_row(candidates: tuple[dict[str, Any], Any]) -> tuple[dict[str, Array]
     return {n: v[0][possible].cpu().numpy() for n, v in values.items()}, log_probs[0][possible].double().cpu().numpy()
 
 
-def _blanks(asked: Asked) -> int:
+def _blanks(asked: Query) -> int:
     return int((~asked.tokens.present).sum())

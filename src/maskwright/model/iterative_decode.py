@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.modalities.base import Asked
+from maskwright.modalities.base import Query
 from maskwright.model.beam_decode import Completion, DecodeConfig
-from maskwright.model.predictor import Question, Reader
+from maskwright.model.predictor import Predictor, Question
 from maskwright.model.windows import Windows, windows
 from maskwright.tokens import Array, Tokens
 
@@ -31,9 +31,9 @@ DRAWN = 0.7
 SHOWN = 0.25
 """of a window's tokens, below which it waits for others"""
 
-Turn = tuple[int, int, int]
+Reading = tuple[int, int, int]
 """query, window, and how often it has answered: by these draws differ"""
-Take = Callable[[Any, list[tuple[Turn, int]]], dict[str, Any]]
+Take = Callable[[Any, list[tuple[Reading, int]]], dict[str, Any]]
 """(a distribution, whose turn how many of its rows are) -> a value a row"""
 
 
@@ -54,7 +54,7 @@ class Chances:
 class _Query:
     """One query under way; its values fill up in place."""
 
-    asked: Asked
+    asked: Query
     tokens: Tokens
     cuts: Windows
     left: Array
@@ -65,7 +65,7 @@ class _Query:
     """how often each window has answered"""
 
     @classmethod
-    def of(cls, asked: Asked, most: int, readings: int) -> _Query:
+    def of(cls, asked: Query, most: int, readings: int) -> _Query:
         own = asked.tokens
         tokens = replace(own, values={n: a.copy() for n, a in own.values.items()}, present=own.present.copy())
         return cls(asked, tokens, windows(own.shape, most), np.flatnonzero(~own.present), readings)
@@ -94,22 +94,22 @@ class _Query:
         return Completion(self.tokens, self.log_prob, self.log_prob)
 
 
-def best(reader: Reader, asked: Sequence[Asked], config: DecodeConfig) -> list[Completion]:
+def best(reader: Predictor, asked: Sequence[Query], config: DecodeConfig) -> list[Completion]:
     """The likeliest value of every blank, given what is known and what lay nearer to it."""
     return _filled(reader, asked, 1, config, lambda distribution, turns: distribution.mode())
 
 
-def draws(reader: Reader, asked: Sequence[Asked], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
+def draws(reader: Predictor, asked: Sequence[Query], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
     """A sample of each. The i-th depends on its query, `key`, `seed` and i alone."""
 
-    def drawn(distribution: Any, turns: list[tuple[Turn, int]]) -> dict[str, Any]:
+    def drawn(distribution: Any, turns: list[tuple[Reading, int]]) -> dict[str, Any]:
         parts = [(np.random.default_rng((seed, key, *turn)), rows) for turn, rows in turns]
         return dict(distribution.calm(DRAWN).sample(Chances(parts)))
 
     return _filled(reader, asked, READINGS, config, drawn)
 
 
-def _filled(reader: Reader, asked: Sequence[Asked], readings: int, config: DecodeConfig, take: Take) -> list[Completion]:
+def _filled(reader: Predictor, asked: Sequence[Query], readings: int, config: DecodeConfig, take: Take) -> list[Completion]:
     queries = [_Query.of(query, reader.most, readings) for query in asked]
     while due := [(q, window, open_) for q, query in enumerate(queries) if query.left.size for window, open_ in query.due()]:
         for (q, window, _), answer in zip(due, _read(reader, queries, due, config, take), strict=True):
@@ -118,7 +118,7 @@ def _filled(reader: Reader, asked: Sequence[Asked], readings: int, config: Decod
 
 
 def _read(
-    reader: Reader, queries: list[_Query], due: list[tuple[int, int, Array]], config: DecodeConfig, take: Take
+    reader: Predictor, queries: list[_Query], due: list[tuple[int, int, Array]], config: DecodeConfig, take: Take
 ) -> list[tuple[Array, dict[str, Array], float]]:
     """Of every window that is due: which tokens it fills, with what, and how likely that was."""
     questions = []

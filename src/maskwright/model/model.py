@@ -20,19 +20,19 @@ from maskwright.modalities.base import Modality
 from maskwright.model import folder
 from maskwright.model.calibration import Calibration
 from maskwright.model.embed import embed
-from maskwright.model.fill import Filler, Options
-from maskwright.model.predictor import Reader
+from maskwright.model.fill import Filler, FillOptions
+from maskwright.model.predictor import Predictor
 from maskwright.model.results import Filling, Score
 from maskwright.model.score import PASSES, score
 from maskwright.nets.masked import MaskedNet
-from maskwright.records.pictures import Picture
+from maskwright.records.pictures import Image
 from maskwright.records.read import Record, each_of
 from maskwright.system.device import torch_device
-from maskwright.system.prefetch import beside
+from maskwright.system.prefetch import prefetch
 from maskwright.tokens import Array, Tokens
 
 PRECISIONS = ("float32", "bfloat16")
-One = str | Record | Picture | Array
+One = str | Record | Image | Array
 """one value, of which a verb gives one answer; or one of Pillow's images, or a path to a picture"""
 GROUP_SIZE = 500_000
 """bytes of records that are answered together: bounds memory, whatever streams in"""
@@ -45,7 +45,7 @@ class Model:
         self.net, self.modality, self.about = net, modality, about
         saved = about.get("calibration")
         self.calibration = Calibration.from_json(saved) if saved else Calibration()
-        self.reader = Reader(net, modality)
+        self.reader = Predictor(net, modality)
 
     # fill
 
@@ -109,13 +109,13 @@ class Model:
                     raise QueryError(f"{name}: of {self.modality.form.name} there are too many to list; ask for draws")
         if coverage is not None:
             self.calibration.level(coverage, 1)
-        options = Options(top_k, n, draws, seed, targets, coverage)
+        options = FillOptions(top_k, n, draws, seed, targets, coverage)
         records = self._records(query, "query")
         if mask is not None:
             form, hidden = self.modality.form, self.modality.form.mask(mask)
             records = (replace(r, value=form.masked(r.value, hidden, r.source)) for r in records)
         groups = self._groups(records)
-        asked = beside(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
+        asked = prefetch(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
         filler = Filler(self.reader, self.calibration)
         found = [filling for group, variants in asked for filling in filler.fill(group, variants, options)]
         return found[0] if self._alone(query) else found
@@ -169,7 +169,7 @@ class Model:
                     raise QueryError(f"{record.source}: nothing of it is known; leave it out")
             return out
 
-        return beside(((group, encoded(group)) for group in self._groups(records)), 1)
+        return prefetch(((group, encoded(group)) for group in self._groups(records)), 1)
 
     def _records(self, values: Any, name: str = "input") -> Iterator[Record]:
         return each_of(values, name, self.modality.form)

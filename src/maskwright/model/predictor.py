@@ -18,7 +18,7 @@ import torch
 
 from maskwright.modalities.base import Modality
 from maskwright.nets.masked import MaskedNet
-from maskwright.tokens import Array, Batch, Tokens, join
+from maskwright.tokens import Array, Batch, Tokens, collate
 
 BATCH_TOKENS, LEAST_TOKENS = 8192, 512
 """of a batch, at the most; and what is not worth another thread"""
@@ -40,7 +40,7 @@ def truth(questions: Sequence[Question], members: Sequence[int]) -> dict[str, Ar
     return {n: np.concatenate([questions[m].tokens.values[n][questions[m].at] for m in members]) for n in names}
 
 
-class Reader:
+class Predictor:
     """A net and its modality, ready to answer."""
 
     def __init__(self, net: MaskedNet, modality: Modality) -> None:
@@ -99,7 +99,7 @@ class Reader:
 
     def _batch(self, records: Sequence[Tokens]) -> tuple[Batch, Array]:
         """Records with their frames, and the batch's tokens that are the records' own."""
-        batch = self.modality.frame(join(records, np.zeros(len(records), dtype=np.uint64)))
+        batch = self.modality.frame(collate(records, np.zeros(len(records), dtype=np.uint64)))
         return batch, _own(batch, [len(tokens) for tokens in records])
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from maskwright.records.forms import Form
-from maskwright.records.pictures import Picture
+from maskwright.records.pictures import Image
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Slot:
 @dataclass(frozen=True)
 class Filled:
     value: Any
-    """the query with its blanks filled: a string, or a `Picture`"""
+    """the query with its blanks filled: a string, or a `Image`"""
     log_prob: float
     """log of the joint probability of all that was filled in, in nats"""
 
@@ -40,8 +40,8 @@ class Filled:
         return str(self.value)
 
     @property
-    def picture(self) -> Picture:
-        assert isinstance(self.value, Picture)
+    def picture(self) -> Image:
+        assert isinstance(self.value, Image)
         return self.value
 
 

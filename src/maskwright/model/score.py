@@ -13,15 +13,15 @@ from itertools import pairwise
 import numpy as np
 
 from maskwright.errors import QueryError
-from maskwright.model.predictor import Question, Reader, truth
+from maskwright.model.predictor import Predictor, Question, truth
 from maskwright.model.windows import windows
-from maskwright.tokens import Array, Tokens, join
+from maskwright.tokens import Array, Tokens, collate
 from maskwright.tokens.masking import cover
 
 ALL, PASSES = "all", 16
 
 
-def score(reader: Reader, records: Sequence[Tokens], keys: Sequence[int], passes: int | str) -> list[Array]:
+def score(reader: Predictor, records: Sequence[Tokens], keys: Sequence[int], passes: int | str) -> list[Array]:
     """(N,) nats for each record, 0 where a token is absent. The masks depend on a record's key and `passes` alone."""
     if passes != ALL and (not isinstance(passes, int) or passes < 1):
         raise QueryError(f'passes must be a whole number above 0, or "all"; got {passes!r}')
@@ -34,7 +34,7 @@ def score(reader: Reader, records: Sequence[Tokens], keys: Sequence[int], passes
             mine = cuts.owner[own] == w
             # A window that answers for a part takes that part of the passes: as much of it is hidden as of a whole one.
             count = int(mine.sum()) if passes == ALL else -(-int(passes) * int(mine.sum()) // max(len(piece), 1))
-            for mask in cover(join([piece], [key]), max(count, 1), mine):
+            for mask in cover(collate([piece], [key]), max(count, 1), mine):
                 questions.append(Question(piece, mask.hidden, mask.target))
                 places.append((number, own[mask.target]))
     answers = reader.ask(questions, lambda d, members, rows: _nll(questions, d, members, rows))

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from maskwright.modalities.base import Asked
+from maskwright.modalities.base import Query
 from maskwright.model.beam_decode import Completion, DecodeConfig, best
-from maskwright.model.predictor import Question, Reader, truth
+from maskwright.model.predictor import Predictor, Question, truth
 from maskwright.model.windows import around
-from maskwright.tokens import Array, Tokens, join
+from maskwright.tokens import Array, Tokens, collate
 
 LONGEST = 8
 REACH = 4
@@ -43,7 +43,7 @@ class LengthPrior:
         return out
 
 
-def features(reader: Reader, asked: Sequence[Asked], found: Sequence[Completion], config: DecodeConfig) -> Array:
+def features(reader: Predictor, asked: Sequence[Query], found: Sequence[Completion], config: DecodeConfig) -> Array:
     """(n, 5) for one completion each."""
     rows = []
     for query, completion, (near, far) in zip(asked, found, _surroundings(reader, asked, found, config), strict=True):
@@ -54,7 +54,7 @@ def features(reader: Reader, asked: Sequence[Asked], found: Sequence[Completion]
 
 
 def _surroundings(
-    reader: Reader, asked: Sequence[Asked], found: Sequence[Completion], config: DecodeConfig
+    reader: Predictor, asked: Sequence[Query], found: Sequence[Completion], config: DecodeConfig
 ) -> list[tuple[float, float]]:
     """For each completion, the summed log p of its two neighbours, and of the next up to REACH tokens on either side,
     each hidden alone."""
@@ -80,7 +80,7 @@ def _surroundings(
     return [(float(near), float(far)) for near, far in out]
 
 
-def variants(asked: Asked, longest: int = LONGEST) -> list[Asked]:
+def variants(asked: Query, longest: int = LONGEST) -> list[Query]:
     """A query with a stretch of blanks, with one to `longest` blanks in its place; its own truth stays with it."""
     at = np.flatnonzero(~asked.tokens.present)
     before, after = asked.tokens.take(slice(0, at[0])), asked.tokens.take(slice(at[-1] + 1, None))
@@ -88,17 +88,17 @@ def variants(asked: Asked, longest: int = LONGEST) -> list[Asked]:
     out = []
     for length in range(1, longest + 1):
         tokens = join_all([before, *[blank] * length, after])
-        out.append(Asked(tokens, asked.template, asked.truth if length == len(at) else None))
+        out.append(Query(tokens, asked.template, asked.truth if length == len(at) else None))
     return out
 
 
 def join_all(parts: Sequence[Tokens]) -> Tokens:
     """Parts of one record, end to end along its only axis."""
-    whole = join(parts, np.zeros(len(parts), dtype=np.uint64)).take(slice(None))
+    whole = collate(parts, np.zeros(len(parts), dtype=np.uint64)).take(slice(None))
     return replace(whole, positions=np.arange(len(whole))[:, None])
 
 
-def fit(reader: Reader, spans: Sequence[Asked], config: DecodeConfig) -> LengthPrior:
+def fit(reader: Predictor, spans: Sequence[Query], config: DecodeConfig) -> LengthPrior:
     """The weights under which the true length is likeliest; they lean on the start where spans are few."""
     if not spans:
         return LengthPrior()

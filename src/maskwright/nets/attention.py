@@ -26,7 +26,7 @@ from maskwright.nets import native
 from maskwright.nets.positions import rotate
 from maskwright.tokens import Array
 
-Turn = tuple[Tensor, Tensor]
+Rotation = tuple[Tensor, Tensor]
 """cosines and sines, (T, D / 2) each, fp32"""
 SHORT = {torch.bfloat16: 512, torch.float32: 2048}
 """keys that a query may read, up to which the kernels were measured to be faster than products in rows (LOG.md)"""
@@ -167,7 +167,7 @@ def _first_fit(lengths: Array, capacity: int) -> tuple[Array, Array, int]:
     return row, offset, count
 
 
-def attend(qkv: Tensor, turn: Turn | None, layout: Layout, window: int) -> Tensor:
+def attend(qkv: Tensor, turn: Rotation | None, layout: Layout, window: int) -> Tensor:
     """(T, 3, H, D) queries, keys and values -> (T, H * D). `turn`: cosines and sines, (T, D / 2) each, by which queries
     and keys are rotated first; `window` as in `Rows.bias`."""
     if not len(qkv):  # nothing is seen, of any record
@@ -196,7 +196,7 @@ def attend(qkv: Tensor, turn: Turn | None, layout: Layout, window: int) -> Tenso
     return (parts[0] if len(parts) == 1 else torch.cat(parts)).index_select(0, layout.slot)
 
 
-def _in_rows(qkv: Tensor, turn: Turn | None, rows: Rows, window: int) -> Tensor:
+def _in_rows(qkv: Tensor, turn: Rotation | None, rows: Rows, window: int) -> Tensor:
     heads, depth = qkv.shape[2:]
     q, k, v = _turned(qkv, turn).view(rows.count, rows.length, 3, heads, depth).permute(2, 0, 3, 1, 4)
     scores = torch.matmul(q * depth**-0.5, k.transpose(-1, -2))
@@ -207,7 +207,7 @@ def _in_rows(qkv: Tensor, turn: Turn | None, rows: Rows, window: int) -> Tensor:
     return out.transpose(1, 2).reshape(rows.count * rows.length, heads * depth)
 
 
-def _turned(qkv: Tensor, turn: Turn | None) -> Tensor:
+def _turned(qkv: Tensor, turn: Rotation | None) -> Tensor:
     if turn is None:
         return qkv
     if native.serves(qkv, with_=turn, on=native.GPU):
@@ -238,7 +238,7 @@ class _Short(torch.autograd.Function):
     """Attention inside short records, by the kernels."""
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, turn: Turn | None, bounds: Tensor, reach: int) -> Tensor:
+    def forward(ctx: Any, qkv: Tensor, turn: Rotation | None, bounds: Tensor, reach: int) -> Tensor:
         qkv = qkv.contiguous()
         tokens, _, heads, depth = qkv.shape
         out = qkv.new_empty(tokens, heads * depth)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
-from maskwright.nets.attention import Layout, Turn, attend, reader_of
+from maskwright.nets.attention import Layout, Rotation, attend, reader_of
 from maskwright.nets.ops import add_norm, geglu, gelu
 from maskwright.nets.positions import angles
 from maskwright.tokens import Array
@@ -133,7 +133,7 @@ class Attention(nn.Module):
         self.Wqkv = Linear(config.width, 3 * config.width, config.bias)
         self.Wo = Linear(config.width, config.width, config.bias)
 
-    def forward(self, x: Tensor, layout: Layout, turn: Turn | None, window: int) -> Tensor:
+    def forward(self, x: Tensor, layout: Layout, turn: Rotation | None, window: int) -> Tensor:
         """(T, W) what each token gathers, before `Wo` maps it back to the residual stream."""
         return attend(self.Wqkv(x).view(len(x), 3, self.heads, x.shape[1] // self.heads), turn, layout, window)
 
@@ -165,7 +165,7 @@ class Layer(nn.Module):
         self.window = 0 if number % config.global_every == 0 else config.window
 
     def forward(
-        self, x: Tensor, added: Tensor | None, layouts: dict[int, Layout], turns: dict[int, Turn | None], at: Tensor | None
+        self, x: Tensor, added: Tensor | None, layouts: dict[int, Layout], turns: dict[int, Rotation | None], at: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """(T, W) the residual stream and what is still to be added to it, in and out; out only the tokens `at`.
 

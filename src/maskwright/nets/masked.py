@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from maskwright.nets.encoder import Encoder, Linear, NetConfig
 from maskwright.nets.positions import Grid
-from maskwright.tokens import Array, Batch, Distribution, Scene
+from maskwright.tokens import Array, Batch, Distribution, HeadContext
 
 
 class Decoder(nn.Module):
@@ -79,7 +79,7 @@ class MaskedNet(nn.Module):
             states = self._encoded(batch.only(seen), np.zeros(len(seen), dtype=bool), None)
             positions = torch.from_numpy(batch.positions).to(self.device)
             states = self.decoder(states, self._index(seen), kind, positions, batch.cu_seqlens, index)
-        return self.head(states, kind[index], Scene(batch, hidden, at))
+        return self.head(states, kind[index], HeadContext(batch, hidden, at))
 
     def _encoded(self, batch: Batch, hidden: Array, at: Tensor | None) -> Tensor:
         to = self.device

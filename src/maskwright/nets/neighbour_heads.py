@@ -20,7 +20,7 @@ SLOWEST = 0.05
 
 
 @torch.no_grad()
-def read_neighbours(encoder: Encoder, constant: float) -> None:
+def set_neighbour_heads(encoder: Encoder, constant: float) -> None:
     """Queries and keys of those heads are made of dimension 0 alone, so that only positions tell them apart."""
     config = encoder.config
     depth = config.width // config.heads

@@ -19,7 +19,7 @@ import numpy as np
 
 from maskwright.errors import DataError, MaskwrightWarning, QueryError
 from maskwright.records import field_path, pictures, strips, tables, utf8, walk
-from maskwright.records.pictures import Note, Picture
+from maskwright.records.pictures import Image, Note
 from maskwright.records.utf8 import Report
 
 PEEKED = 100_000
@@ -211,7 +211,7 @@ class Pictures:
     def holds(self, cell: Any) -> bool:
         return isinstance(cell := _encoded(cell), bytes) and pictures.begins_like_one(cell)
 
-    def value(self, cell: Any, where: str, field: str, note: Note) -> Picture:
+    def value(self, cell: Any, where: str, field: str, note: Note) -> Image:
         _needs_pillow(where)
         found = _encoded(cell)
         if not isinstance(found, bytes):
@@ -243,15 +243,15 @@ class Pictures:
     def stretches(self, value: Any, size: int) -> Iterator[tuple[Any, str]]:
         yield value, ""
 
-    def excerpt(self, value: Any, size: int) -> Picture:
+    def excerpt(self, value: Any, size: int) -> Image:
         return pictures.excerpt(value, size)
 
     def alone(self, value: Any) -> bool:
         if isinstance(value, np.ndarray):
             return value.ndim < 4
-        return isinstance(value, (Picture, str, os.PathLike, *pictures.BYTES)) or pictures.is_image(value)
+        return isinstance(value, (Image, str, os.PathLike, *pictures.BYTES)) or pictures.is_image(value)
 
-    def of_python(self, value: Any, name: str, note: Note | None = None) -> Picture:
+    def of_python(self, value: Any, name: str, note: Note | None = None) -> Image:
         _needs_pillow(name)
         return pictures.of_python(value, name, note or _warn)
 
@@ -259,12 +259,12 @@ class Pictures:
         _needs_pillow("the mask")
         return pictures.mask_of(given, _warn)
 
-    def masked(self, value: Any, mask: Any, name: str) -> Picture:
+    def masked(self, value: Any, mask: Any, name: str) -> Image:
         return pictures.masked(value, mask, name)
 
     def strip(self, value: Any, cells: Sequence[Any]) -> bytes:
         filled = [pictures.decoded(cell, "filled", lambda words: None) for cell in cells]
-        return pictures.encoded(strips.side_by_side([Picture(value.pixels), value, *filled]))
+        return pictures.encoded(strips.side_by_side([Image(value.pixels), value, *filled]))
 
     def heat(self, value: Any, places: Sequence[tuple[int, ...]], nats: Sequence[float]) -> bytes:
         return pictures.encoded(strips.heat(value, places, nats))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 NAMED, REMEMBERED = 5, 1_000_000
 
 
-class Heard:
+class Notices:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say, self.count, self.first = say, 0, ""
         self.seen: set[int] = set()

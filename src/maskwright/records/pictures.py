@@ -1,6 +1,6 @@
 """Encoded pictures, arrays and Pillow's images to pixels at their recorded depth; what can't be read is named.
 
-In: the bytes of a file (jpg, png, webp, bmp, tiff, gif, npy), or what Python holds. Out: a `Picture`, upright, of one
+In: the bytes of a file (jpg, png, webp, bmp, tiff, gif, npy), or what Python holds. Out: a `Image`, upright, of one
 channel (grey), three (RGB), or as many as an array has. What is mostly transparent is not known. Knows nothing of models.
 """
 
@@ -49,7 +49,7 @@ Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class Image:
     pixels: Array
     """(rows, columns, channels) uint8 or uint16"""
     known: Array | None = None
@@ -85,7 +85,7 @@ def begins_like_one(data: bytes) -> bool:
     return data.startswith(_BEGINNINGS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
-def decoded(data: bytes, name: str, note: Note) -> Picture:
+def decoded(data: bytes, name: str, note: Note) -> Image:
     """The picture in an encoded file. Raises DataError, a line that names it."""
     from PIL import Image
 
@@ -159,7 +159,7 @@ def _all_bands(image: Any, name: str) -> None:
         raise DataError(f"{name}: a TIFF of {held} channels, of which three can be told; save it as .npy, or as RGB")
 
 
-def _first(image: Any, name: str, note: Note) -> tuple[Picture, int]:
+def _first(image: Any, name: str, note: Note) -> tuple[Image, int]:
     """The first frame, wherever the image stands, and how many there are."""
     frames = getattr(image, "n_frames", 1)
     at = image.tell() if frames > 1 else 0
@@ -198,7 +198,7 @@ def resized(values: Array, rows: int, columns: int, smooth: bool = True) -> Arra
     return out[0] if whole else np.stack(out, axis=2)
 
 
-def encoded(picture: Picture) -> bytes:
+def encoded(picture: Image) -> bytes:
     """A PNG, which loses nothing, what is not known transparent; where a PNG can't hold it, an .npy. Raises DataError for
     what neither can."""
     from PIL import Image
@@ -218,7 +218,7 @@ def encoded(picture: Picture) -> bytes:
     return out.getvalue()
 
 
-def of_image(image: Any, name: str, note: Note) -> Picture:
+def of_image(image: Any, name: str, note: Note) -> Image:
     """One of Pillow's images, turned as its camera was held."""
     from PIL import ImageOps
 
@@ -234,7 +234,7 @@ def of_image(image: Any, name: str, note: Note) -> Picture:
         clear = image.info.get("transparency")
         known = np.asarray(pixels != clear) if isinstance(clear, int) else None
         profile = image.info.get("icc_profile", b"")
-        return Picture(pixels.astype(np.uint16)[..., None], None if known is None or known.all() else known, profile)
+        return Image(pixels.astype(np.uint16)[..., None], None if known is None or known.all() else known, profile)
     if image.mode == "F":
         raise DataError(f"{name}: holds floating-point numbers; save it with 8 or 16 bits a channel")
     colours = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
@@ -246,7 +246,7 @@ def of_image(image: Any, name: str, note: Note) -> Picture:
     pixels = np.asarray(image.convert("RGBA"))
     known = pixels[..., 3] >= 128
     own = (pixels[..., :1] if colours == "L" else pixels[..., :3]) * known[..., None]  # what nobody sees is nothing
-    return Picture(np.ascontiguousarray(own), None if known.all() else known, profile)
+    return Image(np.ascontiguousarray(own), None if known.all() else known, profile)
 
 
 def mask_of(given: Any, note: Note) -> Array:
@@ -263,7 +263,7 @@ def mask_of(given: Any, note: Note) -> Array:
     return np.asarray(hidden if mask.known is None else hidden & mask.known)  # it may be drawn on a transparent sheet
 
 
-def excerpt(picture: Picture, size: int) -> Picture:
+def excerpt(picture: Image, size: int) -> Image:
     """A part of some `size` bytes, of its proportions, from the middle."""
     pixels, known = picture.pixels, picture.known
     share = (size / max(pixels.nbytes, 1)) ** 0.5
@@ -275,7 +275,7 @@ def excerpt(picture: Picture, size: int) -> Picture:
     return replace(picture, pixels=pixels[part].copy(), known=None if known is None else known[part].copy())
 
 
-def masked(picture: Picture, hidden: Array, name: str) -> Picture:
+def masked(picture: Image, hidden: Array, name: str) -> Image:
     """The picture without what `mask_of` hides. Raises DataError for a mask of another size."""
     rows, columns = picture.pixels.shape[:2]
     if hidden.shape != (rows, columns):
@@ -285,12 +285,12 @@ def masked(picture: Picture, hidden: Array, name: str) -> Picture:
     return replace(picture, known=~hidden if picture.known is None else picture.known & ~hidden)
 
 
-def of_array(array: Array, name: str) -> Picture:
+def of_array(array: Array, name: str) -> Image:
     """(rows, columns) or (rows, columns, channels) of 8 or 16 bits; what a masked array hides is not known."""
     if isinstance(array, np.ma.MaskedArray):
         hidden = np.ma.getmaskarray(array)
         whole = of_array(np.asarray(array.data), name)
-        return Picture(whole.pixels, np.asarray(~hidden.reshape(*whole.pixels.shape[:2], -1).any(axis=2)))
+        return Image(whole.pixels, np.asarray(~hidden.reshape(*whole.pixels.shape[:2], -1).any(axis=2)))
     if array.ndim not in (2, 3) or not array.size:
         raise DataError(
             f"{name}: an array of the shape {array.shape}; a picture is (rows, columns) or (rows, columns, channels)"
@@ -305,12 +305,12 @@ def of_array(array: Array, name: str) -> Picture:
     native = array.dtype.newbyteorder("=")
     if native not in (np.uint8, np.uint16):
         raise DataError(f"{name}: an array of {array.dtype}; a picture is uint8, or uint16")
-    return Picture(np.ascontiguousarray(array if array.ndim == 3 else array[..., None], dtype=native))
+    return Image(np.ascontiguousarray(array if array.ndim == 3 else array[..., None], dtype=native))
 
 
-def of_python(value: Any, name: str, note: Note) -> Picture:
-    """A path, the bytes of a file, an array, one of Pillow's images, or a `Picture`."""
-    if isinstance(value, Picture):
+def of_python(value: Any, name: str, note: Note) -> Image:
+    """A path, the bytes of a file, an array, one of Pillow's images, or a `Image`."""
+    if isinstance(value, Image):
         whole = of_array(value.pixels, name)
         if value.known is not None and np.shape(value.known) != whole.pixels.shape[:2]:
             raise DataError(

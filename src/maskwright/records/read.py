@@ -26,7 +26,7 @@ from maskwright.records.fields import NoColumn, Picker, content
 from maskwright.records.forms import TEXTS, Form
 from maskwright.records.notices import NAMED
 from maskwright.system import resources
-from maskwright.system.prefetch import spread
+from maskwright.system.prefetch import parallel_map
 
 FIRST_ROWS = 100
 """of a table, by which its text column is told"""
@@ -220,7 +220,7 @@ def _each(
         return out
 
     threads = max(int(min(resources.cores(), MOST_THREADS, resources.memory() / 4 / source.form.encoded)), 1)
-    for found in spread(together, _grouped(items, length), threads):
+    for found in parallel_map(together, _grouped(items, length), threads):
         for one in found:
             if isinstance(one, Record):
                 yield one

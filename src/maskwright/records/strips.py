@@ -1,6 +1,6 @@
 """Pictures to look at: what was, what was hidden, what was made of it, side by side; and heat over one.
 
-In: `Picture`s of any channels and depth. Out: pictures of three channels of 8 bits. Only for eyes: nothing is computed on
+In: `Image`s of any channels and depth. Out: pictures of three channels of 8 bits. Only for eyes: nothing is computed on
 what comes out.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskwright.records.pictures import Picture, resized
+from maskwright.records.pictures import Image, resized
 from maskwright.tokens import Array
 
 GAP, CHECK, LIGHT, DARK = 4, 4, 235, 200
@@ -21,15 +21,15 @@ FIRE = np.array([[0, 0, 0], [90, 0, 0], [200, 30, 0], [255, 140, 0], [255, 230, 
 """colours from ordinary to strange"""
 
 
-def side_by_side(parts: Sequence[Picture]) -> Picture:
+def side_by_side(parts: Sequence[Image]) -> Image:
     """One picture of several of one height, what isn't known of each as a board of squares."""
     most = max(int(part.pixels.max(initial=0)) for part in parts)
     seen = [_seen(part, most) for part in parts]
     gap = np.full((seen[0].shape[0], GAP, 3), 255, dtype=np.uint8)
-    return Picture(np.concatenate([piece for part in seen for piece in (gap, part)][1:], axis=1))
+    return Image(np.concatenate([piece for part in seen for piece in (gap, part)][1:], axis=1))
 
 
-def heat(picture: Picture, places: Sequence[tuple[int, ...]], values: Sequence[float]) -> Picture:
+def heat(picture: Image, places: Sequence[tuple[int, ...]], values: Sequence[float]) -> Image:
     """The picture beside how strange each part of it is, the strangest white: (left, top, right, bottom) of each, and its
     nats."""
     own = picture.pixels.shape[:2]
@@ -43,8 +43,8 @@ def heat(picture: Picture, places: Sequence[tuple[int, ...]], values: Sequence[f
     low = share.astype(int).clip(0, len(FIRE) - 2)
     colours = (FIRE[low] + (share - low)[..., None] * (FIRE[low + 1] - FIRE[low])).astype(np.uint8)
     deep = picture.pixels.dtype != np.uint8
-    eight = Picture(_seen(picture, int(picture.pixels.max(initial=0)))) if deep else picture
-    return side_by_side([eight, Picture(colours)])
+    eight = Image(_seen(picture, int(picture.pixels.max(initial=0)))) if deep else picture
+    return side_by_side([eight, Image(colours)])
 
 
 def _fitting(extents: tuple[int, ...]) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def _fitting(extents: tuple[int, ...]) -> tuple[int, int]:
     return rows, columns
 
 
-def _seen(picture: Picture, most: int) -> Array:
+def _seen(picture: Image, most: int) -> Array:
     """(rows, columns, 3) uint8, of 16 bits in shares of `most`: other channel counts as the first three, or grey."""
     pixels = picture.pixels
     if pixels.dtype == np.uint16:

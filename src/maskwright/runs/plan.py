@@ -21,12 +21,12 @@ from maskwright.records.split import split
 from maskwright.runs import run_folder, sizing
 from maskwright.runs.request import Data, asked, on_this_machine
 from maskwright.system.device import device_memory, torch_device
-from maskwright.system.process import tiny_is_zero
+from maskwright.system.process import flush_denormals
 from maskwright.training import scaling_law
 from maskwright.training.cost_model import Speed
 from maskwright.training.prepare import Sample, sample
-from maskwright.training.step_timing import speed
-from maskwright.training.validation import held_out
+from maskwright.training.step_timing import measure_speed
+from maskwright.training.validation import validation_set
 
 SAMPLE_BYTES, LOOK_TOKENS = 12_000_000, 30_000
 SHARES = (0.5, 1.0, 2.0)
@@ -69,18 +69,20 @@ def plan(
             report(said)
     place, dtype = torch_device(config.device), getattr(torch, config.dtype)
     torch.set_num_threads(config.threads)
-    with tiny_is_zero(), run_folder.kernels(config), tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
+    with flush_denormals(), run_folder.kernels(config), tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
         source = replace(recipe.data.source(report, wanted.values), form=cutter.form)
         found = sample(source, cutter, Path(folder), SAMPLE_BYTES)
         parts = split(found.shards, config.held_out)
-        held = held_out(cutter, found.shards, parts.train, parts.held["look"], sizing.REACH[-1], LOOK_TOKENS, config.seed)
+        held = validation_set(
+            cutter, found.shards, parts.train, parts.held["look"], sizing.REACH[-1], LOOK_TOKENS, config.seed
+        )
         records = found.shards.lengths[parts.train]
         timed: list[Speed] = []
         room = sizing.Place(device_memory(place), dtype.itemsize)
 
         def probe(likely: sizing.Choice) -> Speed:
             if not timed:
-                timed.append(speed(likely.work, cutter, found.shards, parts.train, place, dtype))
+                timed.append(measure_speed(likely.work, cutter, found.shards, parts.train, place, dtype))
             return timed[0]
 
         rows = []

@@ -37,7 +37,7 @@ Found = tuple[dict[str, torch.Tensor], dict[str, Any]]
 """a checkpoint: tensors, and a few facts"""
 
 
-def opened(out: Path, recipe: Recipe, resume: bool) -> None:
+def open_folder(out: Path, recipe: Recipe, resume: bool) -> None:
     """The folder, made where it isn't; raises RunError where it is in the way of what is asked."""
     if out.exists() and not out.is_dir():
         raise RunError(f"--out {out}: is a file; name a folder")
@@ -59,7 +59,7 @@ def finished(out: Path) -> bool:
     return path.is_file() and bool(folder.read_about(out).get("finished"))
 
 
-def taken_up(out: Path, given: dict[str, Any], length: dict[str, Any]) -> Recipe:
+def resumed_recipe(out: Path, given: dict[str, Any], length: dict[str, Any]) -> Recipe:
     """The recipe of the run that is there, with which repeated options must agree."""
     old = Recipe.read(out / RECIPE)
     steps = sizing.Length(None, length["steps"], length["tokens"]).counted(old.train.batch_tokens)
@@ -70,7 +70,7 @@ def taken_up(out: Path, given: dict[str, Any], length: dict[str, Any]) -> Recipe
     return old
 
 
-def left_as_it_was(out: Path) -> None:
+def remove_unbegun(out: Path) -> None:
     """Where nothing was begun, the folder is as it was: a corrected command finds no leftovers in its way."""
     if not (out / RECIPE).exists() and not (out / folder.ABOUT).exists():
         shutil.rmtree(out / CHECKPOINTS / DATA, ignore_errors=True)
@@ -91,7 +91,7 @@ def kernels(config: TrainConfig) -> AbstractContextManager[None]:
     return native.using(wanted)
 
 
-def placed(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: bool) -> Found | None:
+def checkpoint_to_resume(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: bool) -> Found | None:
     """The checkpoint to go on from; exactly only where data, torch and chip are what they were: says so if not."""
     try:
         place = torch_device(recipe.train.device)

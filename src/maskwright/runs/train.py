@@ -23,8 +23,8 @@ from maskwright.errors import DataError, ModelError, RecipeError, RunError
 from maskwright.modalities.base import Modality
 from maskwright.model import calibration, folder
 from maskwright.model.model import Model, load
-from maskwright.model.predictor import Reader
-from maskwright.records.notices import NAMED, Heard
+from maskwright.model.predictor import Predictor
+from maskwright.records.notices import NAMED, Notices
 from maskwright.records.read import ONCE, has_columns
 from maskwright.records.split import Split, split
 from maskwright.runs import model_card, run_folder, sizing
@@ -33,18 +33,18 @@ from maskwright.runs.request import Asked, Data, asked, on_this_machine
 from maskwright.system import resources
 from maskwright.system.atomic_files import clear_leftovers, locked
 from maskwright.system.device import device_memory, torch_device
-from maskwright.system.process import Stop, keep_memory, stoppable, tiny_is_zero
+from maskwright.system.process import Stop, flush_denormals, keep_memory, stoppable
 from maskwright.tokens import Tokens
-from maskwright.tokens import split as apart
+from maskwright.tokens import uncollate as apart
 from maskwright.training import checkpoint
 from maskwright.training.batches import Order, Pieces, batch_of, cut
 from maskwright.training.cost_model import Speed
-from maskwright.training.distributed import Processes
+from maskwright.training.distributed import ProcessGroup
 from maskwright.training.loop import Hooks, Loop, Pace
 from maskwright.training.prepare import Prepared, prepare, too_short
 from maskwright.training.schedule import TrainConfig
-from maskwright.training.step_timing import speed
-from maskwright.training.validation import held_out
+from maskwright.training.step_timing import measure_speed
+from maskwright.training.validation import validation_set
 
 SLOTS = 2000
 SHOWN_TOKENS = 2_000_000
@@ -116,13 +116,13 @@ def train(
         record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, on_bad=on_bad,
         device=device,
     )  # fmt: skip
-    processes = Processes.joined(shard, wanted.recipe.train.device)
+    processes = ProcessGroup.joined(shard, wanted.recipe.train.device)
     tell = watch if watch and processes.first else lambda news: None
     run = _Run(Path(out), wanted, begun, tell, processes)
     try:
         return run.go(resume) if processes.first else run.follow()
     except (DataError, ModelError, RecipeError):
-        run_folder.left_as_it_was(Path(out))
+        run_folder.remove_unbegun(Path(out))
         raise
     except OSError as error:
         where, what = error.filename or out, error.strerror or error
@@ -130,15 +130,15 @@ def train(
 
 
 class _Run:
-    def __init__(self, out: Path, wanted: Asked, begun: float, watch: Watcher, processes: Processes) -> None:
+    def __init__(self, out: Path, wanted: Asked, begun: float, watch: Watcher, processes: ProcessGroup) -> None:
         self.out, self.recipe, self.given, self.length = out, wanted.recipe, wanted.given, wanted.length
         self.words, self.values = wanted.words, wanted.values
         self.begun, self.watch, self.processes = begun, watch, processes
         self.checkpoints = out / run_folder.CHECKPOINTS
 
     def go(self, resume: bool) -> Model:
-        run_folder.opened(self.out, self.recipe, resume)
-        with locked(self.out), stoppable() as stop, tiny_is_zero():
+        run_folder.open_folder(self.out, self.recipe, resume)
+        with locked(self.out), stoppable() as stop, flush_denormals():
             clear_leftovers(self.out)
             if resume and run_folder.finished(self.out):
                 self._clear()
@@ -147,7 +147,7 @@ class _Run:
                 return load(self.out, device=self.recipe.train.device)
             planned = resume and (self.out / run_folder.RECIPE).is_file()
             if planned:
-                self.recipe = run_folder.taken_up(self.out, self.given, self.length)
+                self.recipe = run_folder.resumed_recipe(self.out, self.given, self.length)
                 if self.values:
                     raise RunError(f"{self.out} goes on with the values that it began with; leave data out")
             elif self.words:
@@ -161,7 +161,9 @@ class _Run:
             parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
             if not planned:
                 self._plan(prepared, parts, modality)
-            found = run_folder.placed(self.out, prepared.shards, self.recipe, resume, exactly=self.processes.count == 1)
+            found = run_folder.checkpoint_to_resume(
+                self.out, prepared.shards, self.recipe, resume, exactly=self.processes.count == 1
+            )
             self.processes.agree({"resumed": found is not None})
             with run_folder.kernels(self.recipe.train):
                 loop = self._loop(modality, prepared, parts, stop, found)
@@ -176,7 +178,7 @@ class _Run:
         said = self.processes.agree(None)
         if said:
             self.recipe = Recipe.read(self.out / run_folder.RECIPE)
-            with stoppable() as stop, tiny_is_zero(), run_folder.kernels(self.recipe.train):
+            with stoppable() as stop, flush_denormals(), run_folder.kernels(self.recipe.train):
                 modality, prepared = self._prepare(begun=True)
                 parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
                 found = checkpoint.latest(self.checkpoints) if said["resumed"] else None
@@ -193,8 +195,8 @@ class _Run:
     # Before training
 
     def _prepare(self, begun: bool) -> tuple[Modality, Prepared]:
-        skipped = Heard(lambda message: self.watch(News("reading", words=f"skipped: {message}")))
-        noted = Heard(lambda message: self.watch(News("reading", words=message)))
+        skipped = Notices(lambda message: self.watch(News("reading", words=f"skipped: {message}")))
+        noted = Notices(lambda message: self.watch(News("reading", words=message)))
         data = self.recipe.data
         modality = modalities.modality(self.recipe.modality)
         source = replace(data.source(skipped, self.values), form=modality.form, note=noted)
@@ -241,7 +243,7 @@ class _Run:
 
         def probe(likely: sizing.Choice) -> Speed:
             with run_folder.kernels(recipe.train):
-                return speed(likely.work, modality, prepared.shards, parts.train, place, dtype)
+                return measure_speed(likely.work, modality, prepared.shards, parts.train, place, dtype)
 
         room = sizing.Place(device_memory(place) / self.processes.here, dtype.itemsize, self.processes.count)
         choice = sizing.choose(length, self.given, there, modality, records, probe, room)
@@ -262,7 +264,7 @@ class _Run:
         recipe, shards, first = self.recipe, prepared.shards, self.processes.first
         torch.set_num_threads(self._threads())
         self.watch(News("counting"))
-        held = held_out(
+        held = validation_set(
             modality, shards, parts.train, parts.held["look"], recipe.net.length, recipe.train.look_tokens, recipe.train.seed
         )
         torch.manual_seed(recipe.train.seed)
@@ -322,7 +324,7 @@ class _Run:
         self.watch(News("calibrating"))
         net, _, about = folder.read(self.out)
         net.to(torch_device(self.recipe.train.device))
-        reader = Reader(net, modality)
+        reader = Predictor(net, modality)
         used = ("fit", "level") if modality.exact else ("fit",)
         shown = {name: self._held_out(modality, prepared, parts, name, reader.most) for name in used}
         if not self.recipe.calibration.slots:

@@ -17,7 +17,7 @@ _S = TypeVar("_S")
 _T = TypeVar("_T")
 
 
-def beside(items: Iterator[_T], ahead: int = 4) -> Iterator[_T]:
+def prefetch(items: Iterator[_T], ahead: int = 4) -> Iterator[_T]:
     """The same items, made on a thread of their own, `ahead` at the most."""
     ready: queue.Queue[tuple[str, Any]] = queue.Queue(ahead)
     stop = threading.Event()
@@ -54,7 +54,7 @@ def beside(items: Iterator[_T], ahead: int = 4) -> Iterator[_T]:
         thread.join()
 
 
-def spread(work: Callable[[_S], _T], items: Iterable[_S], threads: int) -> Iterator[_T]:
+def parallel_map(work: Callable[[_S], _T], items: Iterable[_S], threads: int) -> Iterator[_T]:
     """What `work` makes of each item, on so many threads, hardly more than that ahead of the one who asks."""
     pool, waiting = ThreadPoolExecutor(threads, "maskwright-spread"), deque[Future[_T]]()
     try:

@@ -55,7 +55,7 @@ def stoppable() -> Iterator[Stop]:
 
 
 @contextmanager
-def tiny_is_zero() -> Iterator[None]:
+def flush_denormals() -> Iterator[None]:
     """Numbers below 1e-38 count as zero. Chips compute them in a slow way, Intel's up to a hundred times slower, and a net
     that is sure of itself makes many (LOG.md). It holds in this thread, and in those that torch starts
     for it from here on."""

@@ -101,7 +101,7 @@ class Mask:
     """(M,) float32: how much each target counts in the loss"""
 
 
-def join(records: Sequence[Tokens], keys: Sequence[int] | Array) -> Batch:
+def collate(records: Sequence[Tokens], keys: Sequence[int] | Array) -> Batch:
     """Puts records end to end."""
     lengths = [len(tokens) for tokens in records]
     arrays = {
@@ -115,6 +115,6 @@ def join(records: Sequence[Tokens], keys: Sequence[int] | Array) -> Batch:
     )
 
 
-def split(batch: Batch) -> list[Tokens]:
-    """The inverse of `join`."""
+def uncollate(batch: Batch) -> list[Tokens]:
+    """The inverse of `collate`."""
     return [batch.take(slice(a, b)) for a, b in zip(batch.cu_seqlens[:-1], batch.cu_seqlens[1:], strict=True)]

@@ -17,7 +17,7 @@ from maskwright.tokens.batch import Array, Batch
 
 
 @dataclass(frozen=True)
-class Scene:
+class HeadContext:
     """What a net is asked and shown, as far as its head may want to look at it."""
 
     batch: Batch
@@ -36,7 +36,7 @@ class Scene:
         return self.batch.only(np.flatnonzero(~self.hidden & self.batch.present & self.batch.maskable))
 
 
-class Chance(Protocol):
+class RandomSource(Protocol):
     """What a draw asks of numpy's Generator: numbers for every row, of which the first axis is."""
 
     def random(self, size: Any) -> Array: ...
@@ -57,7 +57,7 @@ class Distribution(Protocol):
     def mode(self) -> dict[str, Any]:
         """The likeliest value at each position, (M,) an array."""
 
-    def sample(self, rng: Chance) -> dict[str, Any]:
+    def sample(self, rng: RandomSource) -> dict[str, Any]:
         """One draw a position, joint inside a token."""
 
     def candidates(self, k: int) -> tuple[dict[str, Any], Any]:

@@ -17,7 +17,7 @@ from maskwright.modalities.base import Modality
 from maskwright.records.shards import Shards
 from maskwright.tokens import Array, Batch, Mask, grid, masking
 from maskwright.tokens.masking import MaskConfig
-from maskwright.training.distributed import Processes
+from maskwright.training.distributed import ProcessGroup
 from maskwright.training.schedule import TrainConfig, decay
 
 
@@ -75,7 +75,7 @@ class Order:
 
     def __init__(
         self, modality: Modality, shards: Shards, records: Array, length: int, config: TrainConfig, mask: MaskConfig,
-        processes: Processes,
+        processes: ProcessGroup,
     ) -> None:  # fmt: skip
         self.modality, self.shards, self.records = modality, shards, records
         self.content = length - modality.frame_size

@@ -34,7 +34,7 @@ LONGEST_WAIT = datetime.timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Processes:
+class ProcessGroup:
     rank: int = 0
     count: int = 1
     here: int = 1
@@ -47,7 +47,7 @@ class Processes:
         return self.rank == 0
 
     @classmethod
-    def joined(cls, shard: bool, device: str) -> Processes:
+    def joined(cls, shard: bool, device: str) -> ProcessGroup:
         """This process among those that torchrun started, or alone."""
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1 and shard:

@@ -25,10 +25,10 @@ from maskwright.nets.masked import MaskedNet
 from maskwright.tokens import Array, Batch, Mask
 from maskwright.training import checkpoint
 from maskwright.training.batches import Ahead, Order
-from maskwright.training.distributed import Processes, whole
+from maskwright.training.distributed import ProcessGroup, whole
 from maskwright.training.optimiser import Optimiser
 from maskwright.training.schedule import TrainConfig, rate
-from maskwright.training.validation import HeldOut
+from maskwright.training.validation import Validation
 
 SAVE_SHARE, LINE_EVERY = 0.02, 5.0
 CLIMB = 2.5
@@ -81,7 +81,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Word:
+class StepDecision:
     """What is decided between two steps."""
 
     stop: bool
@@ -111,8 +111,8 @@ class Hooks:
 
 class Loop:
     def __init__(
-        self, net: MaskedNet, order: Order, held: HeldOut, config: TrainConfig, hooks: Hooks, folder: Path,
-        pace: Pace | None, processes: Processes,
+        self, net: MaskedNet, order: Order, held: Validation, config: TrainConfig, hooks: Hooks, folder: Path,
+        pace: Pace | None, processes: ProcessGroup,
     ) -> None:  # fmt: skip
         self.net, self.order, self.held, self.config, self.hooks = net, order, held, config, hooks
         self.processes, self.objective = processes, processes.objective(net)
@@ -131,10 +131,10 @@ class Loop:
         try:
             while self.state.step < self.config.steps:
                 self._step(ahead)
-                word = Word(**self.processes.agree(vars(self._word())))
-                if word.look:
+                decision = StepDecision(**self.processes.agree(vars(self._decide())))
+                if decision.look:
                     self._look()
-                self._heed(word)
+                self._apply(decision)
         finally:
             ahead.close()
         return self.state
@@ -147,7 +147,7 @@ class Loop:
         norm = self.optimiser.clip(self.config.clip)
         loss = self.processes.total(float(out["nats"]))
         if not (math.isfinite(loss) and math.isfinite(norm)) or self._diverges(loss):
-            self._blame(step, loss, out["each"].float().cpu().numpy(), batch, mask, pieces.record)
+            self._raise_diverged(step, loss, out["each"].float().cpu().numpy(), batch, mask, pieces.record)
         self.optimiser.step(rate(self.config, step))
         state = self.state
         state.step, state.tokens = step + 1, state.tokens + int(self.processes.total(len(batch) if mask.weight.any() else 0))
@@ -178,7 +178,7 @@ class Loop:
             state.best, state.best_step = seen["nats"], state.step
             self.hooks.keep(seen, state.step)
 
-    def _word(self) -> Word:
+    def _decide(self) -> StepDecision:
         """What the clock and the user say, which one process answers for."""
         now, done = time.monotonic(), self.state.step - self._first
         every = self.config.look_every
@@ -192,16 +192,16 @@ class Loop:
         settled = config is not None
         if self.pace and not every and (settled or done >= FIRST_STEPS):
             config = replace(config or self.config, look_every=self.pace.looks(self.state.step, a_step))
-        return Word(self.hooks.stopped(), look or last, due or last, vars(config) if config else None, settled)
+        return StepDecision(self.hooks.stopped(), look or last, due or last, vars(config) if config else None, settled)
 
-    def _heed(self, word: Word) -> None:
-        if word.config:
-            self.config = TrainConfig(**word.config)
-            self.state.settled |= word.settled
+    def _apply(self, decision: StepDecision) -> None:
+        if decision.config:
+            self.config = TrainConfig(**decision.config)
+            self.state.settled |= decision.settled
             self.hooks.settled(self.config)
-        if word.stop or word.due or word.config:
+        if decision.stop or decision.due or decision.config:
             self.save()
-        if word.stop and self.state.step < self.config.steps:
+        if decision.stop and self.state.step < self.config.steps:
             of = "" if self.pace and not self.state.settled else f" of {self.config.steps}"
             raise Interrupted(f"stopped at step {self.state.step}{of}, and saved; go on with the same command and --resume")
 
@@ -219,7 +219,7 @@ class Loop:
         best, waver = float(means.min()), WAVER * float(np.median(parts.std(axis=1)))
         return bool(means[-1] > best + max(CLIMB, abs(best) / 4, float(means[0] - best) / 2, waver))
 
-    def _blame(self, step: int, loss: float, nll: Array, batch: Batch, mask: Mask, records: Array) -> None:
+    def _raise_diverged(self, step: int, loss: float, nll: Array, batch: Batch, mask: Mask, records: Array) -> None:
         """Names the records whose targets were worst, and stops."""
         worst = np.where(np.isfinite(nll), nll, np.inf)
         of = batch.record[mask.target]

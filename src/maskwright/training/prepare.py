@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import DataError
-from maskwright.modalities.base import Cut, Modality
+from maskwright.modalities.base import Modality, TokenColumns
 from maskwright.records.read import ONCE, Record, Source, hashed, read, stamp
 from maskwright.records.shards import Shards, Writer
 from maskwright.system.atomic_files import write_whole
-from maskwright.system.prefetch import beside
+from maskwright.system.prefetch import prefetch
 from maskwright.tokens import Array
 
 SAMPLE_BYTES = 24_000_000
@@ -225,7 +225,7 @@ def _tokenise(records: Iterable[Record], source: Source, modality: Modality, wri
     """Reads, hashes and groups on one thread while the tokeniser works on this one."""
     done = 0
     try:
-        for chunk in beside(_chunks(records, modality)):
+        for chunk in prefetch(_chunks(records, modality)):
             for (_, size, key, fold, group), cut in _cut(chunk, source, modality):
                 writer.add(cut.columns, cut.shape, key=key, fold=fold, group=group, size=size)
                 done += size
@@ -235,7 +235,7 @@ def _tokenise(records: Iterable[Record], source: Source, modality: Modality, wri
         raise
 
 
-def _cut(chunk: list[_Item], source: Source, modality: Modality) -> Iterator[tuple[_Item, Cut]]:
+def _cut(chunk: list[_Item], source: Source, modality: Modality) -> Iterator[tuple[_Item, TokenColumns]]:
     """The items with their tokens, but for those that the modality refuses, where those are to be skipped."""
     try:
         yield from zip(chunk, modality.tokenise([item[0] for item in chunk]), strict=True)

@@ -17,7 +17,7 @@ from maskwright.system.device import matrix_rate, synchronise
 from maskwright.tokens import Array
 from maskwright.training.batches import Order
 from maskwright.training.cost_model import Speed, Work
-from maskwright.training.distributed import Processes
+from maskwright.training.distributed import ProcessGroup
 from maskwright.training.optimiser import Optimiser
 from maskwright.training.schedule import TrainConfig
 
@@ -25,14 +25,16 @@ STEPS = 4
 """the best counts: the first warm up, and machines are shared"""
 
 
-def speed(work: Work, modality: Modality, shards: Shards, records: Array, place: torch.device, dtype: torch.dtype) -> Speed:
+def measure_speed(
+    work: Work, modality: Modality, shards: Shards, records: Array, place: torch.device, dtype: torch.dtype
+) -> Speed:
     """From steps of the net that `work` tells of, on training `records` of the shards."""
     config = TrainConfig(batch_tokens=work.batch_tokens)
-    order = Order(modality, shards, records, work.net.length, config, modality.mask, Processes())
+    order = Order(modality, shards, records, work.net.length, config, modality.mask, ProcessGroup())
     torch.manual_seed(0)
     net = folder.build(modality, work.net).to(place)
     net.dtype = dtype
-    objective, optimiser = Processes().objective(net), Optimiser(net, config.weight_decay, dtype)
+    objective, optimiser = ProcessGroup().objective(net), Optimiser(net, config.weight_decay, dtype)
     best = float("inf")
     for step in range(STEPS):
         batch, mask, _ = order(step, config)

@@ -1,6 +1,6 @@
 """Held-out data: the same positions at every look, what counting reaches there, and what a net does.
 
-In: shards, which records train and which are looked at. Out: a `HeldOut`, which takes a net's figures. Always 15% of the
+In: shards, which records train and which are looked at. Out: a `Validation`, which takes a net's figures. Always 15% of the
 tokens at random, whatever the run trains on, so that figures of different runs mean the same.
 """
 
@@ -21,7 +21,7 @@ from maskwright.training.batches import batch_of, by_tokens, cut
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class Validation:
     """Fixed positions, the bits a byte of one nat a token on them, and what counting reaches there."""
 
     batches: list[tuple[Batch, Mask]]
@@ -57,18 +57,20 @@ def _right(candidates: dict[str, torch.Tensor], truth: dict[str, Array]) -> Arra
     return np.logical_and.reduce(same)
 
 
-def held_out(modality: Modality, shards: Shards, train: Array, look: Array, length: int, tokens: int, seed: int) -> HeldOut:
+def validation_set(
+    modality: Modality, shards: Shards, train: Array, look: Array, length: int, tokens: int, seed: int
+) -> Validation:
     """Positions in the records `look`, in pieces of `length`; and what counting the records `train` reaches there."""
-    batches, tokens_a_byte = held_out_batches(modality, shards, look, length, tokens, seed)
+    batches, tokens_a_byte = validation_batches(modality, shards, look, length, tokens, seed)
     bits_per_nat = tokens_a_byte / math.log(2)
     floors = {
         name: float(np.concatenate([floor(batch, mask) for batch, mask in batches]).mean() * bits_per_nat)
         for name, floor in modality.floors(shards, train).items()
     }
-    return HeldOut(batches, bits_per_nat, floors)
+    return Validation(batches, bits_per_nat, floors)
 
 
-def held_out_batches(
+def validation_batches(
     modality: Modality, shards: Shards, records: Array, length: int, tokens: int, seed: int, batch_tokens: int = 8192
 ) -> tuple[list[tuple[Batch, Mask]], float]:
     """The fixed held-out positions, 15% of tokens at random, and the tokens a byte of these records, of what is there.

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.errors import RecipeError
-from maskwright.modalities.image.augment import cut, moved, whole
+from maskwright.modalities.image.augment import cut, shifted, whole
 from maskwright.modalities.image.config import ImageConfig
-from maskwright.modalities.image.modality import Image
+from maskwright.modalities.image.modality import ImageModality
 from maskwright.tokens.masking import step_keys
 
 
@@ -24,7 +24,7 @@ def test_a_view_is_the_far_corner_of_the_picture(height: int, width: int, p: int
     pixels, known = np.zeros((rows * p, columns * p, 2), dtype=np.uint8), np.zeros((rows * p, columns * p), dtype=bool)
     pixels[:height, :width] = np.random.default_rng(seed).integers(1, 256, (height, width, 2))
     known[:height, :width] = True
-    patches, there = moved(cut(pixels, p), cut(known, p), np.array([[rows, columns]]), np.array([chance]))
+    patches, there = shifted(cut(pixels, p), cut(known, p), np.array([[rows, columns]]), np.array([chance]))
     seen, shown = whole(patches, rows, columns), whole(there, rows, columns)
     left = shown.any(axis=1).sum(), shown.any(axis=0).sum()
     assert shown[: left[0], : left[1]].all()
@@ -41,10 +41,10 @@ def test_pictures_are_moved_each_by_itself() -> None:
     sizes, chance = np.array([[2, 3], [4, 1], [3, 3]]), rng.random((3, 2))
     patches = rng.integers(0, 256, (19, 8, 8, 3), dtype=np.uint8)
     known = np.ones((19, 8, 8), dtype=bool)
-    together, ends = moved(patches, known, sizes, chance), np.cumsum([0, 6, 4, 9])
+    together, ends = shifted(patches, known, sizes, chance), np.cumsum([0, 6, 4, 9])
     for i in range(3):
         part = slice(ends[i], ends[i + 1])
-        alone = moved(patches[part], known[part], sizes[i : i + 1], chance[i : i + 1])
+        alone = shifted(patches[part], known[part], sizes[i : i + 1], chance[i : i + 1])
         assert all(np.array_equal(a[part], b) for a, b in zip(together, alone, strict=True))
 
 
@@ -53,7 +53,7 @@ def test_training_sees_views_where_asked_and_never_of_squares() -> None:
         "pixels": np.random.default_rng(0).integers(0, 256, (18, 192), dtype=np.uint8),
         "known": np.full((18, 8), 255, dtype=np.uint8),
     }
-    sizes, image = np.array([[3, 3], [3, 3]]), Image()
+    sizes, image = np.array([[3, 3], [3, 3]]), ImageModality()
     image.channels, image.bits = 3, 8
     assert image.varied(columns, sizes, np.arange(2, dtype=np.uint64)) is columns
     image.configure(ImageConfig(shift=True))

@@ -400,7 +400,7 @@ def test_arrays_of_other_byte_orders_and_masks_of_numbers_are_what_they_say() ->
     big = np.arange(12, dtype=">u2").reshape(3, 4) * 300
     assert np.array_equal(pictures.of_array(big, "a").pixels[..., 0], big)
     known = np.array([[0, 1], [1, 1]], dtype=np.uint8)
-    found = pictures.of_python(pictures.Picture(np.zeros((2, 2, 3), dtype=np.uint8), known), "a", silent)
+    found = pictures.of_python(pictures.Image(np.zeros((2, 2, 3), dtype=np.uint8), known), "a", silent)
     assert repr(found) == "Picture(2x2, 3 channels of 8 bits, 1 pixels not known)"
 
 
@@ -437,7 +437,7 @@ def test_what_colours_mean_goes_with_them_into_a_file() -> None:
 def test_an_excerpt_is_a_part_of_its_size(kind: type[Any]) -> None:
     pixels = np.zeros((300, 200, 3), dtype=kind)
     known = np.ones((300, 200), dtype=bool)
-    part = pictures.excerpt(pictures.Picture(pixels, known), pixels.nbytes // 25)
+    part = pictures.excerpt(pictures.Image(pixels, known), pixels.nbytes // 25)
     assert part.pixels.shape == (60, 40, 3)
     assert part.known is not None
     assert part.known.shape == (60, 40)
@@ -447,7 +447,7 @@ def test_an_excerpt_is_a_part_of_its_size(kind: type[Any]) -> None:
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 5000))
 @settings(max_examples=40, deadline=None)
 def test_an_excerpt_of_a_thin_picture_has_something_of_it(rows: int, columns: int, size: int) -> None:
-    part = pictures.excerpt(pictures.Picture(np.zeros((rows, columns, 1), dtype=np.uint8)), size)
+    part = pictures.excerpt(pictures.Image(np.zeros((rows, columns, 1), dtype=np.uint8)), size)
     assert 1 <= part.pixels.shape[0] <= rows
     assert 1 <= part.pixels.shape[1] <= columns
     assert part.pixels.nbytes <= max(2 * size, 3000)

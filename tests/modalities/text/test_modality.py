@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.errors import QueryError
-from maskwright.modalities.text.modality import Text
+from maskwright.modalities.text.modality import TextModality
 from maskwright.nets.heads.token import Categorical
 from maskwright.records.read import records_of
 
 
 @pytest.fixture(scope="module")
-def text(texts: list[str]) -> Text:
-    made = Text()
+def text(texts: list[str]) -> TextModality:
+    made = TextModality()
     made.fit(records_of(texts[:1500]), 100_000)
     return made
 
@@ -26,7 +26,7 @@ pieces = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_chara
 
 @given(st.lists(pieces, min_size=2, max_size=4))
 @settings(deadline=None)
-def test_what_no_blank_touches_comes_back(text: Text, parts: list[str]) -> None:
+def test_what_no_blank_touches_comes_back(text: TextModality, parts: list[str]) -> None:
     query = "{mask}".join(parts)
     (asked,) = text.blanks(records_of(query)[0])
     at = np.flatnonzero(~asked.tokens.present)
@@ -39,7 +39,7 @@ def test_what_no_blank_touches_comes_back(text: Text, parts: list[str]) -> None:
     assert filled == expected
 
 
-def test_new_lines_and_indents_before_a_blank_stay(text: Text) -> None:
+def test_new_lines_and_indents_before_a_blank_stay(text: TextModality) -> None:
     query = "def f():\n\t    {mask} x\n\n{mask}"
     (asked,) = text.blanks(records_of(query)[0])
     word = text.vocabulary.ids([" a"])[0][0]
@@ -48,7 +48,7 @@ def test_new_lines_and_indents_before_a_blank_stay(text: Text) -> None:
     )
 
 
-def test_after_a_space_only_tokens_that_bring_it_back(text: Text) -> None:
+def test_after_a_space_only_tokens_that_bring_it_back(text: TextModality) -> None:
     size = text.vocabulary.size
     (asked,) = text.blanks(records_of("my {mask} and {mask}x")[0])
     first = int(np.flatnonzero(~asked.tokens.present)[0])
@@ -59,7 +59,7 @@ def test_after_a_space_only_tokens_that_bring_it_back(text: Text) -> None:
     assert log_probs[0][torch.isfinite(log_probs[0])].exp().sum() == pytest.approx(1.0, abs=1e-4)
 
 
-def test_a_lone_blank_is_never_filled_with_half_a_character(text: Text) -> None:
+def test_a_lone_blank_is_never_filled_with_half_a_character(text: TextModality) -> None:
     v = text.vocabulary
     distribution = Categorical(torch.zeros(1, 4), torch.zeros(v.size, 4), torch.zeros(v.size))
 
@@ -79,7 +79,7 @@ def test_a_lone_blank_is_never_filled_with_half_a_character(text: Text) -> None:
     assert any("\ufffd" not in v.text([i, j]) for i in first - alone for j in second - alone)
 
 
-def test_literals_and_the_tokenisers_own_mask(text: Text) -> None:
+def test_literals_and_the_tokenisers_own_mask(text: TextModality) -> None:
     (asked,) = text.blanks(records_of("{{mask}} is not [MASK] nor {{mask*}}")[0])
     assert (~asked.tokens.present).sum() == 1
     word = text.vocabulary.ids([" a"])[0][0]
@@ -87,7 +87,7 @@ def test_literals_and_the_tokenisers_own_mask(text: Text) -> None:
     assert text.decode(filled, asked) == "{mask} is not a nor {mask*}"
 
 
-def test_a_blank_of_unknown_length_has_eight_variants(text: Text) -> None:
+def test_a_blank_of_unknown_length_has_eight_variants(text: TextModality) -> None:
     variants = text.blanks(records_of("I lost {mask*} today and {mask}")[0])
     assert [int((~v.tokens.present).sum()) for v in variants] == [2, 3, 4, 5, 6, 7, 8, 9]
 
@@ -101,12 +101,12 @@ def test_a_blank_of_unknown_length_has_eight_variants(text: Text) -> None:
         ("{mask}", [""], "an empty target"),
     ],
 )
-def test_queries_that_make_no_sense(text: Text, query: str, targets: list[str] | None, words: str) -> None:
+def test_queries_that_make_no_sense(text: TextModality, query: str, targets: list[str] | None, words: str) -> None:
     with pytest.raises(QueryError, match=words.replace("*", r"\*")):
         text.blanks(records_of(query)[0], targets)
 
 
-def test_offsets_are_the_users(text: Text) -> None:
+def test_offsets_are_the_users(text: TextModality) -> None:
     query = "Grüße {mask} 漢字 {mask}"
     (asked,) = text.blanks(records_of(query)[0])
     blanks = asked.tokens.where[~asked.tokens.present]

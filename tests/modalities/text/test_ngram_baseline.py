@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from maskwright.modalities.text.ngram_baseline import Counts, vectors
+from maskwright.modalities.text.ngram_baseline import NgramCounts, vectors
 
 SIZE = 12
 
@@ -20,7 +20,7 @@ def chain() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("case", range(4))
 def test_every_expert_mixture_sums_to_one(chain: tuple[np.ndarray, np.ndarray], case: int) -> None:
-    counts = Counts.of(*chain, SIZE)
+    counts = NgramCounts.of(*chain, SIZE)
     for left, right in ((3, 5), (SIZE, 2), (7, 7), (0, SIZE)):
         everything = np.arange(SIZE, dtype=np.uint64)
         same = np.ones(SIZE, dtype=np.uint64)
@@ -31,7 +31,7 @@ def test_every_expert_mixture_sums_to_one(chain: tuple[np.ndarray, np.ndarray], 
 
 
 def test_neighbours_know_more_than_frequency(chain: tuple[np.ndarray, np.ndarray]) -> None:
-    counts = Counts.of(*chain, SIZE)
+    counts = NgramCounts.of(*chain, SIZE)
     x, l, r = (np.array([n], dtype=np.uint64) for n in (4, 3, 5))
     assert counts.neighbour_nats(x, l, r, np.array([3])) < counts.neighbour_nats(x, l, r, np.array([1]))
     assert counts.neighbour_nats(x, l, r, np.array([1])) < counts.frequency_nats(np.array([4]))

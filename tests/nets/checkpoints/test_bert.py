@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from maskwright.errors import ModelError
 from maskwright.nets.checkpoints import convert
-from maskwright.nets.checkpoints.bert import BERTS, to_config
+from maskwright.nets.checkpoints.bert import BERT_FAMILIES, to_config
 from maskwright.nets.checkpoints.family import of_shape
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.masked import MaskedNet
@@ -66,7 +66,7 @@ def difference(ours: MaskedNet, model: Any) -> float:
 def test_a_checkpoint_of_theirs_gives_their_logits(name: str, tmp_path: Path) -> None:
     model = theirs(name)
     model.save_pretrained(tmp_path)
-    config, said_there, weights = convert.read(tmp_path, BERTS)
+    config, said_there, weights = convert.read(tmp_path, BERT_FAMILIES)
     assert said_there["vocab_size"] == 96
     ours = net(config=config)
     ours.load_state_dict(weights)
@@ -77,7 +77,7 @@ def test_a_checkpoint_of_theirs_gives_their_logits(name: str, tmp_path: Path) ->
 def test_and_goes_back_to_them(name: str, tmp_path: Path) -> None:
     model = theirs(name)
     model.save_pretrained(tmp_path)
-    config, said_there, weights = convert.read(tmp_path, BERTS)
+    config, said_there, weights = convert.read(tmp_path, BERT_FAMILIES)
     said = to_config(config, said_there["vocab_size"], IDS | {"pad": model.config.pad_token_id})
     again = transformers.AutoModelForMaskedLM.from_config(transformers.AutoConfig.for_model(**said)).eval()
     missing, unexpected = again.load_state_dict(convert.to_theirs(weights, config), strict=False)
@@ -103,14 +103,14 @@ def test_what_we_train_is_a_modernbert() -> None:
     assert unexpected == []
     model.tie_weights()
     assert difference(made, model) < 1e-4
-    assert convert.from_config(said, BERTS) == made.config
+    assert convert.from_config(said, BERT_FAMILIES) == made.config
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_an_encoder_without_a_head_is_read_too(name: str, tmp_path: Path) -> None:
     model = theirs(name)
     model.base_model.save_pretrained(tmp_path)
-    config, _, weights = convert.read(tmp_path, BERTS)
+    config, _, weights = convert.read(tmp_path, BERT_FAMILIES)
     missing, unexpected = net(config=config).load_state_dict(weights, strict=False)
     assert unexpected == []
     assert all(name.startswith("head.") for name in missing)
@@ -128,30 +128,30 @@ def test_an_encoder_without_a_head_is_read_too(name: str, tmp_path: Path) -> Non
 )
 def test_what_our_encoder_is_not_is_refused_by_name(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ModelError, match=says):
-        convert.from_config(CONFIGS["modernbert"]().to_dict() | change, BERTS)
+        convert.from_config(CONFIGS["modernbert"]().to_dict() | change, BERT_FAMILIES)
 
 
 def test_a_shape_of_no_family_is_refused() -> None:
     with pytest.raises(ModelError, match="no family"):
-        of_shape(replace(SMALL, norm="post"), BERTS)
+        of_shape(replace(SMALL, norm="post"), BERT_FAMILIES)
 
 
 def test_folders_that_are_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no config"):
-        convert.read(tmp_path, BERTS)
+        convert.read(tmp_path, BERT_FAMILIES)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelError, match="not a JSON object"):
-        convert.read(tmp_path, BERTS)
+        convert.read(tmp_path, BERT_FAMILIES)
     CONFIGS["bert"]().save_pretrained(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(ModelError, match="pickle"):
-        convert.read(tmp_path, BERTS)
+        convert.read(tmp_path, BERT_FAMILIES)
     (tmp_path / "model.safetensors").write_bytes(b"not a tensor")
     with pytest.raises(ModelError, match="can't be read"):
-        convert.read(tmp_path, BERTS)
+        convert.read(tmp_path, BERT_FAMILIES)
     save_file({"bert.strange": torch.zeros(1)}, tmp_path / "model.safetensors")
     with pytest.raises(ModelError, match=r"bert\.strange"):
-        convert.read(tmp_path, BERTS)
+        convert.read(tmp_path, BERT_FAMILIES)
 
 
 def test_a_table_of_positions_ends_somewhere() -> None:

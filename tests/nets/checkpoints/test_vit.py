@@ -15,12 +15,12 @@ from maskwright.errors import ModelError
 from maskwright.modalities.base import Modality
 from maskwright.model import folder
 from maskwright.nets.checkpoints import convert
-from maskwright.nets.checkpoints.vit import VITS
+from maskwright.nets.checkpoints.vit import VIT_FAMILIES
 from maskwright.nets.masked import MaskedNet
 from maskwright.nets.positions import Grid
-from maskwright.records.pictures import Picture
+from maskwright.records.pictures import Image
 from maskwright.records.read import Record
-from maskwright.tokens import Batch, join
+from maskwright.tokens import Batch, collate
 from maskwright.tokens.masking import at_random
 
 transformers = pytest.importorskip("transformers")
@@ -50,11 +50,11 @@ def theirs(name: str, norm_pix: bool = False) -> Any:
 
 def pictures(count: int = 3) -> list[Record]:
     rng = np.random.default_rng(0)
-    return [Record(Picture(rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)), f"{n}") for n in range(count)]
+    return [Record(Image(rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)), f"{n}") for n in range(count)]
 
 
 def batch(modality: Modality, records: list[Record]) -> Batch:
-    return modality.frame(join(modality.encode(records), range(len(records))))
+    return modality.frame(collate(modality.encode(records), range(len(records))))
 
 
 def as_theirs(records: list[Record], mean: float = 0.5, deviation: float = 0.5) -> torch.Tensor:
@@ -164,7 +164,7 @@ def test_normalised_patches_stand_in_the_light_of_what_is_beside_them(tmp_path: 
     dark, bright = np.full((SIDE, SIDE, 3), 40, dtype=np.uint8), np.full((SIDE, SIDE, 3), 200, dtype=np.uint8)
     halves = np.where(np.arange(SIDE)[:, None, None] < SIDE // 2, dark, bright)
     halves[::2, 16:] += np.uint8(30)
-    b = batch(modality, [Record(Picture(halves), "halves"), Record(Picture(bright), "bright")])
+    b = batch(modality, [Record(Image(halves), "halves"), Record(Image(bright), "bright")])
     hidden = np.zeros(len(b), dtype=bool)
     at = np.array([1, 4, 13, 16, 17 + 6])  # the corners of one, and of the other a patch in the middle
     hidden[at] = True
@@ -189,6 +189,6 @@ def test_normalised_patches_stand_in_the_light_of_what_is_beside_them(tmp_path: 
 def test_what_is_no_vit_is_refused(tmp_path: Path) -> None:
     said = transformers.ViTConfig(**SHAPE).to_dict()
     with pytest.raises(ModelError, match="hidden_act"):
-        convert.from_config(said | {"hidden_act": "relu"}, VITS)
+        convert.from_config(said | {"hidden_act": "relu"}, VIT_FAMILIES)
     with pytest.raises(ModelError, match="whole number of patches"):
-        convert.from_config(said | {"patch_size": 7}, VITS)
+        convert.from_config(said | {"patch_size": 7}, VIT_FAMILIES)

@@ -7,13 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskwright.nets.heads.gradient_balance import balanced
+from maskwright.nets.heads.gradient_balance import balanced_gradients
 
 
 def moved(x: torch.Tensor, first: torch.Tensor, second: torch.Tensor, times: float = 1.0) -> torch.Tensor:
     """The gradient at x, where the tasks have these."""
     own = x.clone().requires_grad_()
-    a, b = balanced(own, times)
+    a, b = balanced_gradients(own, times)
     return torch.autograd.grad((a * first).sum() + (b * second).sum(), own)[0]
 
 
@@ -41,4 +41,4 @@ def test_noise_that_is_left_of_a_solved_task_stays_small() -> None:
 def test_a_task_that_nothing_asks_for_is_none() -> None:
     x = torch.randn(3, 8, requires_grad=True)
     for one in range(2):
-        assert torch.equal(torch.autograd.grad(balanced(x, 3.0)[one].sum(), x)[0], torch.ones_like(x))
+        assert torch.equal(torch.autograd.grad(balanced_gradients(x, 3.0)[one].sum(), x)[0], torch.ones_like(x))

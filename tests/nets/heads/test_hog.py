@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskwright.nets.heads.hog import BINS, CELLS, OUTLINES, outlines
+from maskwright.nets.heads.hog import BINS, CELLS, HOG_SIZE, hog
 
 
 def patch(height: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
@@ -25,7 +25,7 @@ def test_a_slope_stands_in_the_bin_of_its_direction(degrees: int, side: int) -> 
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     turn = np.deg2rad(degrees)
     for sign in (1, -1):  # light to dark is dark to light
-        found = outlines(patch(sign * 0.5 * (np.cos(turn) * x + np.sin(turn) * y)), everywhere(side**2)).view(-1, BINS)
+        found = hog(patch(sign * 0.5 * (np.cos(turn) * x + np.sin(turn) * y)), everywhere(side**2)).view(-1, BINS)
         bins = found.sum(0)
         assert float(bins[degrees * BINS // 180] / bins.sum()) == pytest.approx(1, abs=1e-3)
         if side % 2 == 0:  # else the cells below and to the right are smaller
@@ -35,7 +35,7 @@ def test_a_slope_stands_in_the_bin_of_its_direction(degrees: int, side: int) -> 
 def test_an_edge_stands_in_the_cells_that_it_runs_through() -> None:
     picture = np.full((8, 8), -0.5)
     picture[:4, 2:] = 0.5
-    cells = outlines(patch(picture), everywhere(64)).view(CELLS, CELLS, BINS)
+    cells = hog(patch(picture), everywhere(64)).view(CELLS, CELLS, BINS)
     assert cells[0, 0, 0] > 3 * cells[1, 0, 0]  # upright, above left
     assert cells[0, 1].argmax() == BINS // 2  # lying, above right
     assert float(cells[1, 1, 0]) == 0
@@ -47,12 +47,12 @@ def test_light_changes_nothing_and_lengths_are_one_at_most(seed: int, side: int,
     noise = torch.Generator().manual_seed(seed)
     values = torch.rand(4, side * side * channels, generator=noise) - 0.5
     known = torch.ones(4, side * side, dtype=torch.bool)
-    found = outlines(values, known)
-    assert found.shape == (4, OUTLINES)
+    found = hog(values, known)
+    assert found.shape == (4, HOG_SIZE)
     assert (found >= 0).all()
     assert (found.norm(dim=1) <= 1).all()
-    torch.testing.assert_close(outlines(values + lighter, known), found, atol=1e-4, rtol=1e-3)
-    stronger = outlines(values * 2, known)
+    torch.testing.assert_close(hog(values + lighter, known), found, atol=1e-4, rtol=1e-3)
+    stronger = hog(values * 2, known)
     torch.testing.assert_close(
         stronger / stronger.norm().clamp(min=1e-6), found / found.norm().clamp(min=1e-6), atol=0.1, rtol=0
     )
@@ -65,14 +65,14 @@ def test_what_is_not_known_counts_for_nothing(seed: int) -> None:
     values = torch.from_numpy(rng.uniform(-1, 1, (5, 64 * 3)).astype(np.float32))
     known = torch.from_numpy(rng.random((5, 64)) < 0.8)
     other = torch.where(known.repeat_interleave(3, dim=1), values, -values)
-    torch.testing.assert_close(outlines(values, known), outlines(other, known))
+    torch.testing.assert_close(hog(values, known), hog(other, known))
 
 
 def test_a_patch_at_a_ragged_edge_is_as_clear_as_a_whole_one() -> None:
     slope = patch(np.mgrid[0:8, 0:8][1] * 0.1)
     part = torch.arange(64)[None] < 24  # three rows
-    assert float(outlines(slope, part).norm()) == pytest.approx(float(outlines(slope, everywhere(64)).norm()), abs=0.15)
+    assert float(hog(slope, part).norm()) == pytest.approx(float(hog(slope, everywhere(64)).norm()), abs=0.15)
 
 
 def test_flat_patches_have_none() -> None:
-    assert outlines(torch.full((2, 48), 0.3), torch.ones(2, 16, dtype=torch.bool)).abs().max() == 0
+    assert hog(torch.full((2, 48), 0.3), torch.ones(2, 16, dtype=torch.bool)).abs().max() == 0

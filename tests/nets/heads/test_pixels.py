@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskwright.nets.heads.hog import OUTLINES, outlines
+from maskwright.nets.heads.hog import HOG_SIZE, hog
 from maskwright.nets.heads.pixels import SHARPEST, WIDEST, Chain, Levels
 
 
@@ -97,8 +97,8 @@ def test_what_is_not_known_counts_for_nothing() -> None:
 def test_learning_also_asks_for_outlines_and_nats_do_not() -> None:
     plain, rng = levels(48, 256, channels=3, positions=2), np.random.default_rng(0)
     values = {"pixels": rng.integers(0, 256, (2, 48)).astype(np.int32), "known": np.array([[True] * 16, [False] * 16])}
-    truth = outlines(torch.from_numpy(values["pixels"]) / 127.5 - 1, torch.from_numpy(values["known"]))
-    for said, dearer in ((truth, False), (torch.zeros(2, OUTLINES), True)):
+    truth = hog(torch.from_numpy(values["pixels"]) / 127.5 - 1, torch.from_numpy(values["known"]))
+    for said, dearer in ((truth, False), (torch.zeros(2, HOG_SIZE), True)):
         made = Levels(plain.mean, plain.log_scale, plain.log_alone, plain.chain, 256, 3, expected=said)
         nats, beside = made.loss(values)
         torch.testing.assert_close(made.nll(values), nats)

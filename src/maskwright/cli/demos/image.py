@@ -19,7 +19,7 @@ from rich.text import Text
 import maskwright
 from maskwright.errors import DataError
 from maskwright.model.model import Model
-from maskwright.records.pictures import Picture, encoded
+from maskwright.records.pictures import Image, encoded
 from maskwright.records.strips import heat, side_by_side
 from maskwright.runs.train import Watcher
 from maskwright.tokens import Array
@@ -43,7 +43,7 @@ def demo(watch: Watcher) -> list[Callable[[], None]]:
     for folder, parts in (("pictures", own), ("unseen", unseen)):
         (home / folder).mkdir()
         for count, (number, part) in enumerate(parts):
-            (home / folder / f"{number}-{count:03}.png").write_bytes(encoded(Picture(part)))
+            (home / folder / f"{number}-{count:03}.png").write_bytes(encoded(Image(part)))
     data, aside = str(home / "pictures"), str(home / "unseen")
     model = maskwright.train(data, out=str(home / "model"), budget=BUDGET, held_out=aside, watch=watch)
     return [lambda: _show(model, own, unseen, home)]
@@ -101,7 +101,7 @@ def _fills(console: Console, model: Model, asked: list[Array], path: Path) -> No
         made = filling.picture.pixels
         around = np.broadcast_to(part[~mask].mean(axis=0), part[mask].shape)
         better += (_error(part[mask], around) - _error(part[mask], made[mask])) / len(asked)
-        strips.append(side_by_side([Picture(part), Picture(part, ~mask), Picture(made)]))
+        strips.append(side_by_side([Image(part), Image(part, ~mask), Image(made)]))
     _draw(console, "Filled: a picture, what is hidden of it, what the model makes of it", strips, path)
     nearer = f"{abs(better):.1f} levels of 255 {'nearer' if better > 0 else 'farther off'} than the mean colour around"
     _say(console, f"On {len(asked)} of them the filling is {nearer}.")
@@ -114,7 +114,7 @@ def _odd(console: Console, model: Model, part: Array, other: Array, path: Path) 
     (score,) = model.score([mixed])
     strange = [score.offsets[i] for i in np.argsort(score.per_token)[-4:]]
     inside = sum(all(FOREIGN.start <= at < FOREIGN.stop for at in place[:2]) for place in strange)
-    shown = heat(Picture(mixed), score.offsets, score.per_token)
+    shown = heat(Image(mixed), score.offsets, score.per_token)
     _draw(console, "Scored: four patches of the other photograph put in; the stranger, the brighter", [shown], path)
     _say(console, f"{inside} of the 4 strangest patches are those.")
 
@@ -124,9 +124,9 @@ def _error(one: Array, other: Array) -> float:
     return float(np.sqrt(np.square(one.astype(float) - other.astype(float)).mean()))
 
 
-def _draw(console: Console, title: str, pictures: list[Picture], path: Path) -> None:
+def _draw(console: Console, title: str, pictures: list[Image], path: Path) -> None:
     """All pictures in a file, and the first in the terminal, two pixels a character."""
-    path.write_bytes(encoded(Picture(np.concatenate([p.pixels for p in pictures]))))
+    path.write_bytes(encoded(Image(np.concatenate([p.pixels for p in pictures]))))
     console.print(f"\n{title} ({path})", style="bold", markup=False, highlight=False, soft_wrap=True)
     if console.is_terminal:
         step = -(-pictures[0].pixels.shape[1] // console.width)

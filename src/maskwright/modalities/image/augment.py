@@ -14,7 +14,7 @@ import numpy as np
 from maskwright.tokens import Array
 
 
-def moved(patches: Array, known: Array, sizes: Array, chance: Array) -> tuple[Array, Array]:
+def shifted(patches: Array, known: Array, sizes: Array, chance: Array) -> tuple[Array, Array]:
     """(N, p, p, channels) and (N, p, p) -> the same. `sizes` (n, 2): rows and columns of patches; `chance` (n, 2) in [0, 1):
     how far down and to the right the first pixel lies that stays."""
     out, shown = np.zeros_like(patches), np.zeros_like(known)

@@ -23,7 +23,7 @@ BINS = 256
 
 
 @dataclass(frozen=True)
-class Edges:
+class EdgeBaseline:
     side: int
     channels: int
     levels: int
@@ -34,7 +34,7 @@ class Edges:
     where nothing is visible"""
 
     @classmethod
-    def of(cls, batch: Batch, mask: Mask, side: int, channels: int, levels: int) -> Edges:
+    def of(cls, batch: Batch, mask: Mask, side: int, channels: int, levels: int) -> EdgeBaseline:
         """Counted at the targets of a mask over training pictures."""
         bins = min(levels, BINS)
         values, known = _targets(batch, mask, side, channels)

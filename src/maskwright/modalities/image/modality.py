@@ -20,19 +20,19 @@ import torch
 from torch import nn
 
 from maskwright.errors import DataError, ModelError, QueryError, RecipeError
-from maskwright.modalities.base import Asked, Cut, Floor, Pooling
+from maskwright.modalities.base import Floor, Pooling, Query, TokenColumns
 from maskwright.modalities.image import augment
 from maskwright.modalities.image.blend import blended
 from maskwright.modalities.image.config import ImageConfig
-from maskwright.modalities.image.edge_baseline import MOST_PATCHES, Edges
-from maskwright.modalities.image.net import PREPROCESSOR, PictureNet, left_open, net, of_others
-from maskwright.modalities.image.pixel_format import WHOLE, Once, Terms
+from maskwright.modalities.image.edge_baseline import MOST_PATCHES, EdgeBaseline
+from maskwright.modalities.image.net import PREPROCESSOR, Architecture, architecture, left_open, of_others
+from maskwright.modalities.image.pixel_format import WHOLE, Once, PixelFormat
 from maskwright.nets.checkpoints import convert
-from maskwright.nets.checkpoints.vit import VITS
+from maskwright.nets.checkpoints.vit import VIT_FAMILIES
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads.pixels import Levels, placed
 from maskwright.records.forms import PICTURES, Form, told
-from maskwright.records.pictures import Picture
+from maskwright.records.pictures import Image
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Tokens, grid
 from maskwright.tokens.masking import MaskConfig, at_random, uniform
@@ -48,12 +48,12 @@ MOST_VALUES = 4096
 class _Template:
     """A picture with blanks, in the model's terms."""
 
-    picture: Picture
+    picture: Image
     known: Array
     """(N, p * p) which pixels of every patch"""
 
 
-class Image:
+class ImageModality:
     name = "image"
     section = "image"
     form: Form = PICTURES
@@ -80,8 +80,8 @@ class Image:
         return [self.name, *(list(v) if isinstance(v, tuple) else v for v in asdict(self.config).values())]
 
     @property
-    def net(self) -> PictureNet:
-        return net(self.config, self.channels, self.levels)
+    def net(self) -> Architecture:
+        return architecture(self.config, self.channels, self.levels)
 
     @property
     def mask(self) -> MaskConfig:
@@ -100,8 +100,8 @@ class Image:
         return self.net.frame_size
 
     @property
-    def terms(self) -> Terms:
-        return Terms(self.channels, self.bits, self.depth, self.config.square, self.config.longest, self._warn)
+    def terms(self) -> PixelFormat:
+        return PixelFormat(self.channels, self.bits, self.depth, self.config.square, self.config.longest, self._warn)
 
     @property
     def levels(self) -> int:
@@ -175,10 +175,10 @@ class Image:
 
     # Cutting
 
-    def tokenise(self, records: Sequence[Record]) -> list[Cut]:
+    def tokenise(self, records: Sequence[Record]) -> list[TokenColumns]:
         return [self._cut(*self.terms.brought(record.value, record.source)) for record in records]
 
-    def _cut(self, pixels: Array, known: Array) -> Cut:
+    def _cut(self, pixels: Array, known: Array) -> TokenColumns:
         p = self.config.patch
         extents = tuple(-(-n // p) for n in known.shape)
         edge = [(0, e * p - n) for e, n in zip(extents, known.shape, strict=True)]
@@ -187,7 +187,7 @@ class Image:
             "pixels": np.ascontiguousarray(patches.reshape(-1, self.values)),
             "known": np.packbits(shown.reshape(-1, p * p), axis=1),
         }
-        return Cut(columns, extents)
+        return TokenColumns(columns, extents)
 
     def unpack(self, columns: dict[str, Array], sizes: Array, keys: Array) -> Batch:
         p, places = self.config.patch, grid.places(sizes)
@@ -213,7 +213,7 @@ class Image:
         p = self.config.patch
         known = np.unpackbits(columns["known"], axis=1, count=p * p).reshape(-1, p, p).astype(bool)
         chance = uniform(keys[:, None], VIEW + np.arange(2)[None])
-        pixels, known = augment.moved(columns["pixels"].reshape(-1, p, p, self.channels), known, sizes, chance)
+        pixels, known = augment.shifted(columns["pixels"].reshape(-1, p, p, self.channels), known, sizes, chance)
         return {"pixels": pixels.reshape(-1, self.values), "known": np.packbits(known.reshape(-1, p * p), axis=1)}
 
     def frame(self, batch: Batch) -> Batch:
@@ -222,19 +222,19 @@ class Image:
     def encode(self, records: Sequence[Record]) -> list[Tokens]:
         return [self._placed(self._tokens(cut), r.value) for cut, r in zip(self.tokenise(records), records, strict=True)]
 
-    def _placed(self, tokens: Tokens, picture: Picture) -> Tokens:
+    def _placed(self, tokens: Tokens, picture: Image) -> Tokens:
         """With their places in the picture itself, which may have been read smaller, and may end before its last patches."""
         own = picture.pixels.shape[:2]
         extents, here = np.array([*own[::-1]] * 2), np.array([*self.terms.shape(*own)[::-1]] * 2)
         where = tokens.where * extents / here
         return replace(tokens, where=np.minimum(where.round(), extents).astype(np.int64))
 
-    def _tokens(self, cut: Cut) -> Tokens:
+    def _tokens(self, cut: TokenColumns) -> Tokens:
         return self.unpack(cut.columns, np.array([cut.shape]), np.zeros(1, dtype=np.uint64)).take(slice(None))
 
     # Queries
 
-    def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Asked]:
+    def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Query]:
         if record.value.known is None or record.value.known.all():
             raise QueryError(
                 f"{record.source}: nothing to fill: no pixel is more than half transparent, and no mask hides one"
@@ -245,9 +245,9 @@ class Image:
         tokens = self._tokens(cut)
         whole = (shown == tokens.values["known"]).all(axis=1)  # touched by a blank, a patch is hidden whole
         template = _Template(record.value, shown)
-        return [Asked(replace(tokens, present=tokens.present & whole), template, informed=bool(known.any()))]
+        return [Query(replace(tokens, present=tokens.present & whole), template, informed=bool(known.any()))]
 
-    def restrict(self, distribution: Any, asked: Sequence[tuple[Asked, int]]) -> Levels:
+    def restrict(self, distribution: Any, asked: Sequence[tuple[Query, int]]) -> Levels:
         """What is known of a patch that a blank touches goes with what is drawn beside it; beyond edges nothing is drawn."""
         assert isinstance(distribution, Levels)
         rows, level, known, there = [], [], [], []
@@ -260,7 +260,7 @@ class Image:
                 there.append(inside)
         return distribution.given(rows, np.stack(level), np.stack(known), np.stack(there)) if rows else distribution
 
-    def decode(self, tokens: Tokens, asked: Asked) -> Picture:
+    def decode(self, tokens: Tokens, asked: Query) -> Image:
         rows, columns = (int(n) for n in tokens.positions.max(0) + 1)
         p, picture = self.config.patch, asked.template.picture
         height, width = self.terms.shape(*picture.pixels.shape[:2])
@@ -279,7 +279,7 @@ class Image:
     def shares(self, tokens: Tokens) -> Array:
         return np.asarray(tokens.values["known"].mean(axis=1))
 
-    def reduced(self, value: Picture) -> Picture:
+    def reduced(self, value: Image) -> Image:
         return self.terms.reduced(value)
 
     def size(self, record: Record) -> int:
@@ -315,10 +315,10 @@ class Image:
             net.head.begin(level.mean(0).repeat(pixels), spread.repeat(pixels))
 
     def checkpoint(self, folder: Path) -> NetConfig:
-        return convert.read_config(folder, VITS)[0]
+        return convert.read_config(folder, VIT_FAMILIES)[0]
 
     def adopt(self, net: nn.Module, folder: Path) -> bool:
-        return convert.adopted(net, convert.read(folder, VITS)[2], folder)
+        return convert.adopted(net, convert.read(folder, VIT_FAMILIES)[2], folder)
 
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
         sizes = grid.sides(shards.shapes[train], MOST_PATCHES // 20)  # of large pictures the middle
@@ -326,7 +326,7 @@ class Image:
         chosen, sizes = train[::every], sizes[::every]
         corners = (shards.shapes[chosen] - sizes) // 2
         batch = self.unpack(shards.pieces(chosen, corners, sizes), sizes, shards.keys[chosen])
-        counted = Edges.of(batch, at_random(batch, 0.15, 1), self.config.patch, self.channels, self.levels)
+        counted = EdgeBaseline.of(batch, at_random(batch, 0.15, 1), self.config.patch, self.channels, self.levels)
         return {"frequency": counted.frequency_nats, "neighbours": counted.neighbour_nats}
 
     def hugging_face(self, config: Any) -> dict[str, Any] | None:

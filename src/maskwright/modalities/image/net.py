@@ -20,7 +20,7 @@ from maskwright.errors import RecipeError
 from maskwright.modalities.image.config import ImageConfig
 from maskwright.nets.checkpoints import convert
 from maskwright.nets.checkpoints.family import of_shape
-from maskwright.nets.checkpoints.vit import VIT, VITS, to_config, vit_mae
+from maskwright.nets.checkpoints.vit import VIT, VIT_FAMILIES, to_config, vit_mae
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads.pixels import PixelHead, PixelInput
 from maskwright.nets.heads.vit_mae import Colours, SquaredHead, VitInput
@@ -40,7 +40,7 @@ BORROWED = (
 
 
 @dataclass(frozen=True)
-class PictureNet(ABC):
+class Architecture(ABC):
     config: ImageConfig
     channels: int
     levels: int
@@ -79,7 +79,7 @@ class PictureNet(ABC):
         """In another library's terms, by name."""
 
 
-class Own(PictureNet):
+class OwnArchitecture(Architecture):
     """Pictures of any size, every pixel a probability."""
 
     @property
@@ -113,7 +113,7 @@ class Own(PictureNet):
         return None
 
 
-class VitMae(PictureNet):
+class VitMaeArchitecture(Architecture):
     """Squares of one size, learnt from much that is hidden, by their squared error."""
 
     @property
@@ -152,7 +152,7 @@ class VitMae(PictureNet):
         along = self.config.square // self.config.patch
         wanted = vit_mae(config.width, config.layers, config.heads, 4 * config.width, along)
         made = replace(config, **wanted | dict(given))
-        of_shape(made, VITS)  # raises where no other library could open it
+        of_shape(made, VIT_FAMILIES)  # raises where no other library could open it
         return made
 
     def input(self, config: NetConfig) -> nn.Module:
@@ -181,14 +181,14 @@ class VitMae(PictureNet):
         return {"config.json": theirs, PREPROCESSOR: processor}
 
 
-def net(config: ImageConfig, channels: int, levels: int) -> PictureNet:
-    return (VitMae if config.family else Own)(config, channels, levels)
+def architecture(config: ImageConfig, channels: int, levels: int) -> Architecture:
+    return (VitMaeArchitecture if config.family else OwnArchitecture)(config, channels, levels)
 
 
 def of_others(folder: Path) -> tuple[ImageConfig, Path]:
     """What another library's checkpoint says of its pictures, and the file that does. Raises ModelError, and what reading
     JSON raises."""
-    _, theirs = convert.read_config(folder, VITS)
+    _, theirs = convert.read_config(folder, VIT_FAMILIES)
     path = folder / PREPROCESSOR
     normal = json.loads(path.read_text()) if path.is_file() else {}
     channels = theirs.get("num_channels", 3)
@@ -204,7 +204,7 @@ def of_others(folder: Path) -> tuple[ImageConfig, Path]:
 
 def left_open(folder: Path) -> tuple[str, ...]:
     """What another library's checkpoint says nothing of: a ViT has no head."""
-    _, theirs = convert.read_config(folder, VITS)
+    _, theirs = convert.read_config(folder, VIT_FAMILIES)
     return ("norm_pix",) if theirs["model_type"] == VIT.name else ()
 
 

@@ -1,6 +1,6 @@
 """A picture in a model's terms (channels, depth, size), and what a model made of it brought back to the picture's own.
 
-In: a `Picture`. Out: levels as a model of pictures reads them; and a `Picture` again, in which everything that was known is
+In: a `Image`. Out: levels as a model of pictures reads them; and a `Image` again, in which everything that was known is
 as it was, byte for byte, and only what was filled has been converted.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from maskwright.errors import DataError, MaskwrightWarning
-from maskwright.records.pictures import Picture, resized
+from maskwright.records.pictures import Image, resized
 from maskwright.tokens import Array
 
 WHOLE, CAMERA = 16, 12
@@ -44,7 +44,7 @@ class Once:
 
 
 @dataclass(frozen=True)
-class Terms:
+class PixelFormat:
     channels: int
     bits: int
     """8 or 16"""
@@ -65,7 +65,7 @@ class Terms:
             return rows, columns
         return max(round(rows * self.longest / longer), 1), max(round(columns * self.longest / longer), 1)
 
-    def brought(self, picture: Picture, name: str) -> tuple[Array, Array]:
+    def brought(self, picture: Image, name: str) -> tuple[Array, Array]:
         """(rows, columns, C) levels in its `shape`; (rows, columns) which of them are known. Raises DataError."""
         own = picture.pixels.shape[2]
         if own != self.channels and {own, self.channels} != {1, 3}:
@@ -85,7 +85,7 @@ class Terms:
         known = np.ones(small.pixels.shape[:2], dtype=bool) if small.known is None else small.known
         return _coloured(_scaled(small.pixels, top, self.top), self.channels), known
 
-    def reduced(self, picture: Picture) -> Picture:
+    def reduced(self, picture: Image) -> Image:
         """In its `shape`, with levels and channels as they are. Where a pixel stands for several, what is known of them
         counts, and it is unknown where nothing is: dust on a photograph leaves enough to go by."""
         pixels, known = picture.pixels, picture.known
@@ -104,7 +104,7 @@ class Terms:
         """The highest level."""
         return 255 if self.bits == 8 else (1 << self.depth) - 1
 
-    def _top(self, picture: Picture) -> int:
+    def _top(self, picture: Image) -> int:
         if picture.pixels.dtype == np.uint8:
             return 255
         depth = self.depth or (CAMERA if picture.brightest < 1 << CAMERA else WHOLE)
@@ -112,7 +112,7 @@ class Terms:
             self.warn(TOO_BRIGHT.format(depth))
         return (1 << depth) - 1
 
-    def returned(self, picture: Picture, made: Array) -> Picture:
+    def returned(self, picture: Image, made: Array) -> Image:
         """The picture with what isn't known of it taken from `made`, (rows, columns, C) levels in the model's terms."""
         rows, columns, own = picture.pixels.shape
         if made.shape[:2] != (rows, columns):

@@ -21,15 +21,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from maskwright.errors import DataError, QueryError, RecipeError
-from maskwright.modalities.base import Asked, Cut, Floor, Pooling
+from maskwright.modalities.base import Floor, Pooling, Query, TokenColumns
 from maskwright.modalities.text import ngram_baseline
 from maskwright.modalities.text.bpe import Vocabulary, suggested_size
 from maskwright.nets.checkpoints import convert
-from maskwright.nets.checkpoints.bert import BERTS, sentence_transformer, to_config
+from maskwright.nets.checkpoints.bert import BERT_FAMILIES, sentence_transformer, to_config
 from maskwright.nets.checkpoints.family import of_shape
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.heads.token import Categorical, TokenHead, TokenInput
-from maskwright.nets.neighbour_heads import read_neighbours
+from maskwright.nets.neighbour_heads import set_neighbour_heads
 from maskwright.records.forms import TEXTS, Form, told
 from maskwright.records.read import Record, Source
 from maskwright.tokens import Array, Batch, Tokens, grid
@@ -76,7 +76,7 @@ class _Template:
     """for each blank, the indices of its tokens"""
 
 
-class Text:
+class TextModality:
     name = "text"
     section = "tokenizer"
     form: Form = TEXTS
@@ -138,10 +138,10 @@ class Text:
     def load(self, folder: Path) -> None:
         self._vocabulary = Vocabulary.load(folder)
 
-    def tokenise(self, records: Sequence[Record]) -> list[Cut]:
+    def tokenise(self, records: Sequence[Record]) -> list[TokenColumns]:
         dtype = self.columns["id"]
         cut = self.vocabulary.ids([r.value for r in records])
-        return [Cut({"id": np.array(ids, dtype=dtype)}, (len(ids),)) for ids in cut]
+        return [TokenColumns({"id": np.array(ids, dtype=dtype)}, (len(ids),)) for ids in cut]
 
     def unpack(self, columns: dict[str, Array], sizes: Array, keys: Array) -> Batch:
         ids = columns["id"].astype(np.int64)
@@ -216,7 +216,7 @@ class Text:
 
     # Queries
 
-    def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Asked]:
+    def blanks(self, record: Record, targets: Sequence[str] | None = None) -> list[Query]:
         text, marks = record.value, self._marks(record.value)
         if not marks:
             raise QueryError(
@@ -230,7 +230,7 @@ class Text:
         lengths = [range(1, LONGEST_BLANK + 1) if blank.open else (1,) for blank in marks]
         return [self._asked(text, marks, combination) for combination in itertools.product(*lengths)]
 
-    def _targets(self, text: str, marks: list[_Blank], targets: Sequence[str], source: str) -> list[Asked]:
+    def _targets(self, text: str, marks: list[_Blank], targets: Sequence[str], source: str) -> list[Query]:
         if len(marks) != 1:
             raise QueryError(f"{source}: targets need exactly one blank, there are {len(marks)} in {_short(text)}")
         out = []
@@ -240,7 +240,7 @@ class Text:
             if not len(ids):
                 raise QueryError(f"{source}: an empty target; every target needs at least one character")
             asked = self._asked(text, marks, (len(ids),))
-            out.append(Asked(asked.tokens, asked.template, {"id": ids}, target))
+            out.append(Query(asked.tokens, asked.template, {"id": ids}, target))
         return out
 
     def _marks(self, text: str) -> list[_Blank]:
@@ -255,7 +255,7 @@ class Text:
     def _pattern(self) -> re.Pattern[str]:
         return re.compile(r"\{\{mask\*?\}\}|\{mask\*?\}|" + re.escape(self.vocabulary.names["mask"]))
 
-    def _asked(self, text: str, marks: list[_Blank], lengths: Sequence[int]) -> Asked:
+    def _asked(self, text: str, marks: list[_Blank], lengths: Sequence[int]) -> Query:
         """The query with so many tokens at each blank; what stands between blanks is tokenised by itself."""
         ids, where, present, slots = [], [], [], []
         done = count = 0
@@ -280,14 +280,14 @@ class Text:
             where.append(offsets)
             present.append(np.ones(len(piece), dtype=bool))
         tokens = self._tokens(np.concatenate(ids), np.concatenate(where), np.concatenate(present))
-        return Asked(tokens, _Template(text, marks, slots))
+        return Query(tokens, _Template(text, marks, slots))
 
     def _piece(self, text: str, first: int, last: int) -> tuple[Array, Array]:
         """Ids and places of text[first:last]; an escaped blank counts as what it stands for."""
         ((ids, offsets),) = self.vocabulary.ids_and_offsets([_literal(text[first:last])])
         return ids, offsets + first
 
-    def restrict(self, distribution: Categorical, asked: Sequence[tuple[Asked, int]]) -> Categorical:
+    def restrict(self, distribution: Categorical, asked: Sequence[tuple[Query, int]]) -> Categorical:
         v = self.vocabulary
         allowed = np.tile(~v.special & ~v.absent, (len(asked), 1))
         for row, (query, index) in enumerate(asked):
@@ -305,7 +305,7 @@ class Text:
                 allowed[row] &= ~v.breaks
         return distribution.restricted(torch.from_numpy(allowed).to(distribution.features.device))
 
-    def decode(self, tokens: Tokens, asked: Asked) -> str:
+    def decode(self, tokens: Tokens, asked: Query) -> str:
         template: _Template = asked.template
         out, done = [], 0
         for blank, slots in zip(template.blanks, template.slots, strict=True):
@@ -332,7 +332,7 @@ class Text:
     # The net
 
     def shaped(self, config: NetConfig, given: Mapping[str, Any]) -> NetConfig:
-        of_shape(config, BERTS)  # raises where no other tool could open the folder
+        of_shape(config, BERT_FAMILIES)  # raises where no other tool could open the folder
         return config
 
     def input(self, config: NetConfig) -> TokenInput:
@@ -355,14 +355,14 @@ class Text:
             table.copy_(torch.cat((torch.full((size, 1), ALIKE), vectors), dim=1) * width**-0.5)
             if not net.config.positions:
                 seen = torch.from_numpy(frequency > 1)
-                read_neighbours(net.encoder, float(F.layer_norm(table[seen], (width,))[:, 0].mean()))
+                set_neighbour_heads(net.encoder, float(F.layer_norm(table[seen], (width,))[:, 0].mean()))
 
     def checkpoint(self, folder: Path) -> NetConfig:
-        return convert.read_config(folder, BERTS)[0]
+        return convert.read_config(folder, BERT_FAMILIES)[0]
 
     def adopt(self, net: Any, folder: Path) -> bool:
         """New words begin as the mean of their old pieces."""
-        _, theirs, weights = convert.read(folder, BERTS)
+        _, theirs, weights = convert.read(folder, BERT_FAMILIES)
         rows = theirs["vocab_size"]
         size = self.vocabulary.size
         if size > rows:
@@ -378,7 +378,7 @@ class Text:
 
     def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
         ids, starts = shards.column("id", train, ngram_baseline.MOST_TOKENS)
-        counted = ngram_baseline.Counts.of(ids, starts, self.vocabulary.size)
+        counted = ngram_baseline.NgramCounts.of(ids, starts, self.vocabulary.size)
         return {
             "frequency": lambda batch, mask: counted.frequency_nats(batch.values["id"][mask.target]),
             "neighbours": lambda batch, mask: counted.neighbour_nats(*ngram_baseline.neighbours(batch, mask, counted.size)),

@@ -35,7 +35,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Counts:
+class NgramCounts:
     """Counts over ids < `size`; the id `size` stands for the edge of a record."""
 
     size: int
@@ -50,7 +50,7 @@ class Counts:
     """(4 cases of visible neighbours, buckets, buckets, 4 experts)"""
 
     @classmethod
-    def of(cls, ids: Array, starts: Array, size: int) -> Counts:
+    def of(cls, ids: Array, starts: Array, size: int) -> NgramCounts:
         """`ids` end to end, `starts` (R + 1,) of the records; every tenth record is left out to fit the weights."""
         fit = np.arange(len(starts) - 1) % 10 == 9 if len(starts) > 20 else np.zeros(len(starts) - 1, dtype=bool)
         x, l, r = _triples(ids, starts, size)
@@ -63,7 +63,7 @@ class Counts:
         return cls(**{**full.__dict__, "weights": weights})
 
     @classmethod
-    def _count(cls, x: Array, l: Array, r: Array, size: int) -> Counts:
+    def _count(cls, x: Array, l: Array, r: Array, size: int) -> NgramCounts:
         base = np.uint64(size + 1)
         return cls(
             size,
@@ -120,7 +120,7 @@ def _triples(ids: Array, starts: Array, size: int) -> tuple[Array, Array, Array]
     return x, l, r
 
 
-def _fit(counts: Counts, x: Array, l: Array, r: Array) -> Array:
+def _fit(counts: NgramCounts, x: Array, l: Array, r: Array) -> Array:
     """EM for the interpolation weights, a set for each case and bucket of context counts."""
     weights = counts.weights.copy()
     for case in range(4):

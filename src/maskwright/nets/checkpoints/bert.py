@@ -24,7 +24,7 @@ def _alike(config: NetConfig) -> bool:
 
 def to_config(config: NetConfig, vocabulary: int, ids: dict[str, int]) -> Json:
     """config.json of a net whose input is a token table and whose head is tied to it."""
-    family = of_shape(config, BERTS)
+    family = of_shape(config, BERT_FAMILIES)
     return {
         "model_type": family.name,
         "architectures": [family.architecture],
@@ -202,4 +202,4 @@ ROBERTA = _bert_like(
     (("head.bias", "lm_head.bias"), ("head.dense.", "lm_head.dense."), ("head.norm.", "lm_head.layer_norm.")),
     ("lm_head.decoder.",),
 )  # fmt: skip
-BERTS = (MODERNBERT, BERT, ROBERTA)
+BERT_FAMILIES = (MODERNBERT, BERT, ROBERTA)

@@ -18,15 +18,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from maskwright.errors import ModelError, RecipeError
-from maskwright.nets.checkpoints.bert import BERTS
+from maskwright.nets.checkpoints.bert import BERT_FAMILIES
 from maskwright.nets.checkpoints.family import Family, Json, of_shape
-from maskwright.nets.checkpoints.vit import VITS
+from maskwright.nets.checkpoints.vit import VIT_FAMILIES
 from maskwright.nets.encoder import NetConfig
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 OWN = "maskwright"
 """model_type of a net that no other library has: its config.json is the shape itself, its parameters have our names"""
-FAMILIES = {family.name: family for family in (*BERTS, *VITS)}
+FAMILIES = {family.name: family for family in (*BERT_FAMILIES, *VIT_FAMILIES)}
 
 
 class Foreign(ModelError):

@@ -25,7 +25,7 @@ def vit_mae(width: int, layers: int, heads: int, ff: int, grid: int, eps: float 
 
 def to_config(config: NetConfig, patch: int, channels: int, norm_pix: bool) -> Json:
     """config.json of a ViT-MAE."""
-    of_shape(config, VITS)
+    of_shape(config, VIT_FAMILIES)
     decoder = config.decoder
     assert decoder is not None  # a shape that fits has one
     return {
@@ -108,4 +108,4 @@ VIT_MAE = Family(
 )  # fmt: skip
 VIT = Family("vit", "ViTModel", "vit.", _NAMES, _of_vit, lambda config: False, TASK)
 """read as the encoder of a ViT-MAE, and written as one"""
-VITS = (VIT_MAE, VIT)
+VIT_FAMILIES = (VIT_MAE, VIT)

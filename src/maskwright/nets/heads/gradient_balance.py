@@ -18,7 +18,7 @@ SMALLEST, MOST = 1e-20, 1000.0
 """lengths of gradients are far above the first; the second's grows at most so far, when next to nothing of it is left"""
 
 
-def balanced(x: Tensor, times: float) -> tuple[Tensor, Tensor]:
+def balanced_gradients(x: Tensor, times: float) -> tuple[Tensor, Tensor]:
     """(M, W) for the first task and for the second, whose gradient is to be `times` as long."""
     return _Balanced.apply(x, times)  # type: ignore[no-untyped-call]
 

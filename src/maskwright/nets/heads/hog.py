@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 CELLS, BINS = 2, 9
 """along each side of a patch; of half a turn: an edge from dark to light counts as one from light to dark"""
-OUTLINES = CELLS**2 * BINS
+HOG_SIZE = CELLS**2 * BINS
 FAINT = 0.04
 """what lengths are halved at: a slope of 2.5 in 256 levels a pixel. Less may be noise"""
 FIRST, MID, LAST = slice(None, -2), slice(1, -1), slice(2, None)
@@ -24,7 +24,7 @@ FIRST, MID, LAST = slice(None, -2), slice(1, -1), slice(2, None)
 
 
 @torch.no_grad()
-def outlines(values: Tensor, known: Tensor) -> Tensor:
+def hog(values: Tensor, known: Tensor) -> Tensor:
     """Those of the mean over channels. `known`: (M, D / C) bool; a pixel's change counts where its neighbours are known too,
     or lie outside of the patch."""
     count, pixels = known.shape

@@ -22,9 +22,9 @@ from torch.nn import functional as F
 from maskwright.errors import QueryError
 from maskwright.nets.encoder import Linear, NetConfig, Norm
 from maskwright.nets.heads import logistic
-from maskwright.nets.heads.gradient_balance import balanced
-from maskwright.nets.heads.hog import OUTLINES, outlines
-from maskwright.tokens import Array, Chance, Scene
+from maskwright.nets.heads.gradient_balance import balanced_gradients
+from maskwright.nets.heads.hog import HOG_SIZE, hog
+from maskwright.tokens import Array, HeadContext, RandomSource
 
 SHARPEST, WIDEST = -7.0, 3.0
 """log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
@@ -75,7 +75,7 @@ class PixelHead(nn.Module):
         self.dense = Linear(config.width, config.width, bias=True)
         self.norm = Norm(config)
         self.out = Linear(config.width, 3 * values, bias=True)
-        self.outlines = Linear(config.width, OUTLINES, bias=True)
+        self.outlines = Linear(config.width, HOG_SIZE, bias=True)
         self.following = nn.Parameter(torch.zeros(values, values))
         self.swaying = nn.Parameter(torch.zeros(values, values))
         nn.init.eye_(self.dense.weight)
@@ -85,9 +85,9 @@ class PixelHead(nn.Module):
         """Every value at its channel's mean, as wide as its channel spreads."""
         self.out.bias.copy_(torch.cat((mean, log_scale, log_scale)))
 
-    def forward(self, states: Tensor, kind: Tensor, scene: Scene) -> Levels:
+    def forward(self, states: Tensor, kind: Tensor, scene: HeadContext) -> Levels:
         _, features = self.norm(F.gelu(self.dense(states)))
-        features, drawn = balanced(features.float(), PULL)  # bf16 would round a mean by half a level
+        features, drawn = balanced_gradients(features.float(), PULL)  # bf16 would round a mean by half a level
         parts = zip(self.out.weight.chunk(3), self.out.bias.chunk(3), strict=True)
         mean, given, alone = (F.linear(features, weight, bias) for weight, bias in parts)
         scales = given.clamp(sharpest(self.levels), WIDEST), alone.clamp(sharpest(self.levels), WIDEST)
@@ -128,12 +128,12 @@ class Levels:
         """Nats; beside them those of every value by itself, since what a patch says of its own later values would hide what
         the net knows of it, its means above all; and how far its outlines are from what was expected, since nats are grain
         and shade, most of them, and a net that learned them alone would hardly know what a picture shows. (How much that
-        weighs is the head's to say: `balanced`.)"""
+        weighs is the head's to say: `balanced_gradients`.)"""
         x, known = self._read(values)
         nats = self._given(x, known).sum(1)
         beside = logistic.nats(x, self.mean, self.log_alone, known, self.levels).sum(1)
         if self.expected is not None:
-            missed = (self.expected - outlines(x, known[:, :: self.channels])).square().sum(1)
+            missed = (self.expected - hog(x, known[:, :: self.channels])).square().sum(1)
             beside = beside + missed * known.sum(1)
         return nats, beside
 
@@ -164,7 +164,7 @@ class Levels:
     def _level(self, x: Tensor) -> Tensor:
         return ((x + 1) * ((self.levels - 1) / 2)).round().clamp(0, self.levels - 1).to(torch.int32)
 
-    def sample(self, rng: Chance) -> dict[str, Tensor]:
+    def sample(self, rng: RandomSource) -> dict[str, Tensor]:
         rows, values = self.mean.shape
         chance = torch.from_numpy(rng.random((rows, 2, values))).to(self.mean.device, torch.float32)
         even = torch.from_numpy(rng.integers(0, self.levels, (rows, values))).to(self.mean.device, torch.int32)

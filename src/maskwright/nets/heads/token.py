@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from maskwright.nets.encoder import Linear, NetConfig, Norm
 from maskwright.nets.ops import choice_nll, embed_norm
-from maskwright.tokens import Chance, Scene
+from maskwright.tokens import HeadContext, RandomSource
 
 
 class TokenInput(nn.Module):
@@ -55,7 +55,7 @@ class TokenHead(nn.Module):
         self._tied = [inputs.tok_embeddings]  # in a list, so that the weight is registered once
         nn.init.eye_(self.dense.weight)
 
-    def forward(self, states: Tensor, kind: Tensor, scene: Scene) -> Categorical:
+    def forward(self, states: Tensor, kind: Tensor, scene: HeadContext) -> Categorical:
         _, features = self.norm(F.gelu(self.dense(states)))
         return Categorical(features, self._tied[0].weight, self.bias)
 
@@ -102,7 +102,7 @@ class Categorical:
     def mode(self) -> dict[str, Tensor]:
         return {"id": self.log_probs().argmax(-1)}
 
-    def sample(self, rng: Chance) -> dict[str, Tensor]:
+    def sample(self, rng: RandomSource) -> dict[str, Tensor]:
         uniform = torch.from_numpy(rng.random((len(self),))).to(self.features.device)
         cumulative = self.log_probs().double().exp().cumsum(-1)
         drawn = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None])[:, 0]

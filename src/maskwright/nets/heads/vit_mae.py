@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from maskwright.nets.encoder import Linear, NetConfig
 from maskwright.nets.heads.pixels import WIDEST, Chain, Levels, sharpest
 from maskwright.nets.positions import Grid
-from maskwright.tokens import Scene
+from maskwright.tokens import HeadContext
 
 LOG_SCALE = -2.3
 """of every value, where levels lie from -1 to 1, before calibration"""
@@ -81,14 +81,14 @@ class SquaredHead(nn.Module):
         self.channels, self.colours, self.norm_pix = channels, colours, norm_pix
         self.out = Linear(config.width, values, bias=True)
 
-    def forward(self, states: Tensor, kind: Tensor, scene: Scene) -> Squared:
+    def forward(self, states: Tensor, kind: Tensor, scene: HeadContext) -> Squared:
         predicted = self.out(states.float())
         if not self.norm_pix:
             return Squared(predicted, self.colours, self.channels)
         return Squared(predicted, self.colours, self.channels, self._around(scene))
 
     @torch.no_grad()
-    def _around(self, scene: Scene) -> Around:
+    def _around(self, scene: HeadContext) -> Around:
         """Of every patch that is asked, means of what is shown in its picture, by distance to the power -4 (Shepard, 1968);
         where nothing is shown, those of all pictures."""
         asked, shown = scene.asked, scene.shown
