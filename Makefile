@@ -1,17 +1,18 @@
 # Two commands do all the set-up on a fresh machine with Python 3.11: `make demo` and `make test`.
 PYTHON ?= python3.11
 BIN = .venv/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# What is imported is compiled then: compiling all of torch and transformers takes longer than the tests do.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 .PHONY: demo test test-all lint docs
 demo: .venv/.core
 	$(BIN)/maskwright demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.dev
 	$(BIN)/ruff check src tests benchmarks docs
@@ -27,6 +28,7 @@ docs: .venv/.core
 	$(PIP) -e .
 	touch $@
 
-.venv/.dev: .venv/.core
+.venv/.dev: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
 	$(PIP) -e '.[dev]'
-	touch $@
+	touch .venv/.core $@

@@ -88,6 +88,6 @@ def test_pictures_on_a_gpu_and_on_a_cpu(tmp_path: Path) -> None:
         assert theirs.total == pytest.approx(ours.total, rel=1e-2)
     hole = np.zeros((40, 56), dtype=bool)
     hole[8:24, 8:30] = True
-    ours, theirs = (m.fill(photos[0], mask=hole).picture.pixels.astype(int) for m in (here, there))
+    ours, theirs = (m.fill(photos[0], mask=hole).value.pixels.astype(int) for m in (here, there))
     assert np.abs(ours - theirs).max() <= 2
     assert len(there.fill(photos[0], mask=hole, draws=2).completions) == 2

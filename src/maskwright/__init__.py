@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from maskwright.runs.train import train
 
 # Threads that wait for each other spin for long, by default, and on a busy machine take the core that the other one needs.
-# Read when torch is loaded (LOG.md).
+# Read when torch is loaded (LOG.md#thread-spin).
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 __version__ = "0.1.0"

@@ -1,5 +1,7 @@
 """`python -m maskwright` is the command `maskwright`."""
 
+import sys
+
 from maskwright.cli.app import main
 
-main()
+sys.exit(main())

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import maskwright
-from maskwright import modalities
+from maskwright.modalities import detect
 
 ROOT = Path(maskwright.__file__).parent
 BELOW = ("modalities", "records")
@@ -14,7 +14,7 @@ BELOW = ("modalities", "records")
 
 
 def test_no_code_compares_anything_with_a_modalitys_name() -> None:
-    names, found = set(modalities.names()), []
+    names, found = set(detect.names()), []
     for path in sorted(ROOT.rglob("*.py")):
         if path.relative_to(ROOT).parts[0] in BELOW:
             continue
@@ -27,7 +27,7 @@ def test_no_code_compares_anything_with_a_modalitys_name() -> None:
 
 
 def test_no_code_asks_for_the_class_of_a_modality() -> None:
-    kinds = {type(modalities.modality(name)).__name__ for name in modalities.names()}
+    kinds = {type(detect.modality(name)).__name__ for name in detect.names()}
     for path in sorted(ROOT.rglob("*.py")):
         if path.relative_to(ROOT).parts[0] not in BELOW:
             tree = ast.parse(path.read_text(encoding="utf-8"))

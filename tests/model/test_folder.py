@@ -13,7 +13,7 @@ import torch
 
 import maskwright as mw
 from maskwright.model.predictor import Question
-from maskwright.records.read import records_of
+from tests.conftest import text_records
 
 
 @pytest.fixture
@@ -27,18 +27,18 @@ def test_transformers_gives_the_same_logits(folder: Path, model: mw.Model, texts
     theirs = transformers.AutoModelForMaskedLM.from_pretrained(folder).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     assert type(theirs).__name__ == "ModernBertForMaskedLM"
-    some = [t for t in texts[3000:3060] if len(model.modality.encode(records_of(t))[0]) <= model.reader.most]
+    some = [t for t in texts[3000:3060] if len(model.modality.encode(text_records(t))[0]) <= model.predictor.most]
     assert len(some) > 20
     batch = tokenizer(some, padding=True, return_tensors="pt")
     with torch.no_grad():
         logits = theirs(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
     for row, text in enumerate(some):
-        tokens = model.modality.encode(records_of(text))[0]
+        tokens = model.modality.encode(text_records(text))[0]
         ids = batch["input_ids"][row][batch["attention_mask"][row].bool()]
         assert ids[1:-1].tolist() == tokens.values["id"].tolist()
         at = np.arange(len(tokens))
         question = Question(tokens, np.zeros(len(tokens), dtype=bool), at)
-        ours = model.reader.ask([question], lambda d, m, r: [d.logits()])[0]
+        ours = model.predictor.ask([question], lambda d, m, r: [d.logits()])[0]
         assert (logits[row, 1 : 1 + len(tokens)] - ours).abs().max() < 1e-4
 
 
@@ -57,7 +57,7 @@ def test_sentence_transformers_gives_the_same_vectors(folder: Path, model: mw.Mo
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
-        some = [t for t in texts[3000:3060] if len(model.modality.encode(records_of(t))[0]) <= model.reader.most]
+        some = [t for t in texts[3000:3060] if len(model.modality.encode(text_records(t))[0]) <= model.predictor.most]
         found = theirs.encode(some)
     assert np.abs(found - model.embed(some)).max() < 1e-4
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from maskwright import modalities
+from maskwright.modalities import detect
 from maskwright.modalities.base import Query
+from maskwright.modalities.image.pixels import Image
 from maskwright.model import folder, iterative_decode
 from maskwright.model.beam_decode import DecodeConfig
 from maskwright.model.predictor import Predictor
 from maskwright.nets.encoder import NetConfig
-from maskwright.records.pictures import Image
-from maskwright.records.read import Record
+from maskwright.records.record import Origin, Record
 
 LENGTH = 64
 """windows of 8 x 8 patches"""
@@ -25,9 +25,9 @@ LENGTH = 64
 @pytest.fixture(scope="module")
 def reader() -> Predictor:
     torch.manual_seed(0)
-    modality = modalities.modality("image")
+    modality = detect.modality("image")
     rng = np.random.default_rng(0)
-    modality.fit([Record(Image(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)), "one")], 1)
+    modality.fit([Record(Image(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)), Origin("one"))], 1)
     config = NetConfig(width=32, layers=2, heads=2, ff=48, length=LENGTH, global_every=1, decoder_layers=1)
     return Predictor(folder.build(modality, config).eval(), modality)
 
@@ -37,7 +37,7 @@ def asked(reader: Predictor, rows: int, columns: int, hole: tuple[slice, slice])
     known = np.ones((rows, columns), dtype=bool)
     known[hole] = False
     picture = Image(rng.integers(0, 256, (rows, columns, 3), dtype=np.uint8), known)
-    (query,) = reader.modality.blanks(Record(picture, "query"))
+    (query,) = reader.modality.blanks(Record(picture, Origin("query")))
     return query
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import maskwright as mw
+from maskwright.model.results import Filling
 
 
 def test_one_gives_one_and_many_give_many(model: mw.Model) -> None:
     query = "I lost my {mask}."
     one, many = model.fill(query), model.fill([query, query])
-    assert isinstance(one, mw.model.Filling)
+    assert isinstance(one, Filling)
     assert [f.text for f in many] == [one.text, one.text]
     assert [f.prob for f in many] == pytest.approx([one.prob, one.prob], rel=1e-4)
     assert model.fill([]) == []

@@ -48,12 +48,6 @@ def test_groups_stay_whole_and_copies_go(tmp_path: Path, records: list[tuple[int
     assert len(held)
 
 
-def test_shards_give_back_what_was_written(tmp_path: Path) -> None:
-    made = shards(tmp_path, [(3, 1, 1), (0, 2, 2), (5, 3, 3)])
-    found = made.pieces(np.array([2, 0]), np.array([[1], [0]]), np.array([[2], [3]]))
-    assert found["id"].tolist() == [2, 2, 0, 0, 0]
-
-
 def test_own_held_out_data_is_never_trained_on(tmp_path: Path) -> None:
     made = shards(tmp_path, [(4, fold, fold) for fold in (1, 2, 3, 4, 2, 9)])
     parts = split(made, 0.1, own=np.array([4, 5]))

@@ -21,13 +21,16 @@ from PIL import Image
 
 import maskwright as mw
 from maskwright.errors import DataError, MaskwrightWarning, ModelError, QueryError, RecipeError
-from maskwright.modalities.image.modality import ImageModality as Pictures
-from maskwright.model.calibration import _slot_temperature, together
+from maskwright.modalities import detect
+from maskwright.modalities.image import files
+from maskwright.modalities.image.pixels import Image as Picture
+from maskwright.modalities.image.value import IMAGE
+from maskwright.model.calibrate import _slot_temperature, together
 from maskwright.model.results import strength
-from maskwright.records import pictures
-from maskwright.records.forms import PICTURES
-from maskwright.records.read import Record, Source
+from maskwright.records.read import Source
+from maskwright.records.record import Origin, Record
 from maskwright.records.split import split
+from maskwright.system.progress import unwatched
 from maskwright.training.prepare import prepare
 from maskwright.training.validation import validation_batches
 
@@ -75,9 +78,12 @@ def model(trained: Path) -> mw.Model:
 
 
 def test_it_beats_both_floors_and_says_what_it_is(trained: Path, model: mw.Model) -> None:
-    held = model.about["held_out"]
-    assert held["bits_per_byte"] < held["floor_neighbours"] < held["floor_frequency"]
-    assert model.about["modality"] == "image"
+    held = model.about.held_out
+    assert held is not None
+    assert held.floor_neighbours is not None
+    assert held.floor_frequency is not None
+    assert held.bits_per_byte < held.floor_neighbours < held.floor_frequency
+    assert model.about.modality == "image"
     card = (trained / "README.md").read_text()
     assert "Modality: image" in card
     assert "transformers" not in card
@@ -86,7 +92,7 @@ def test_it_beats_both_floors_and_says_what_it_is(trained: Path, model: mw.Model
 def test_a_hole_is_filled_and_nothing_else_changes(model: mw.Model) -> None:
     whole = wave(1000)
     filling = model.fill(Image.fromarray(holed(whole)))
-    found = filling.picture
+    found = filling.value
     known = holed(whole)[..., 3] > 0
     assert found.known is None
     assert np.array_equal(found.pixels[known], whole[known])
@@ -97,10 +103,10 @@ def test_a_hole_is_filled_and_nothing_else_changes(model: mw.Model) -> None:
 def test_draws_differ_and_come_again(model: mw.Model) -> None:
     query = Image.fromarray(holed(wave(1001)))
     first, again, other = (model.fill([query], draws=2, seed=seed)[0] for seed in (0, 0, 1))
-    pictures = [c.picture.pixels for c in first.completions]
+    pictures = [c.value.pixels for c in first.completions]
     assert not np.array_equal(*pictures)
-    assert all(np.array_equal(a, b.picture.pixels) for a, b in zip(pictures, again.completions, strict=True))
-    assert not np.array_equal(pictures[0], other.completions[0].picture.pixels)
+    assert all(np.array_equal(a, b.value.pixels) for a, b in zip(pictures, again.completions, strict=True))
+    assert not np.array_equal(pictures[0], other.completions[0].value.pixels)
 
 
 def test_what_was_disturbed_is_stranger(model: mw.Model) -> None:
@@ -139,7 +145,7 @@ def test_a_run_that_was_killed_ends_in_the_same_bytes(photos: Path, tmp_path: Pa
         time.sleep(0.02)
     process.kill()
     assert process.wait() == -signal.SIGKILL  # in the middle of its steps
-    assert mw.train(out=tmp_path / "killed", resume=True).about["finished"]
+    assert mw.train(out=tmp_path / "killed", resume=True).about.finished
     ended, whole = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("killed", "whole"))
     assert ended == whole
 
@@ -212,7 +218,7 @@ def test_what_makes_no_sense_is_said(
 def test_a_picture_of_other_channels_is_named_or_skipped(photos: Path, tmp_path: Path) -> None:
     rows = [{"image": path.read_bytes()} for path in sorted((photos / "0").iterdir())]
     odd = Image.fromarray(np.zeros((16, 16), dtype=np.uint8)).convert("L")  # grey is brought to the model's three
-    rows.append({"image": pictures.encoded(pictures.of_image(odd, "odd", print))})
+    rows.append({"image": files.encoded(files.of_image(odd, "odd", print))})
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "photos.parquet")
     tiny = (*TINY, "image.channels=4")
     with pytest.raises(DataError, match=r"photos.parquet:row 1: 3 channels, where the model has 4"):
@@ -225,13 +231,13 @@ def test_a_mask_hides_what_is_white_in_it(model: mw.Model, tmp_path: Path) -> No
     picture = wave(2)
     hole = np.zeros(picture.shape[:2], dtype=bool)
     hole[9:21, 10:25] = True
-    one = model.fill(picture, mask=hole).picture
+    one = model.fill(picture, mask=hole).value
     assert np.array_equal(one.pixels[~hole], picture[~hole])
     Image.fromarray(hole.astype(np.uint8) * 255).save(tmp_path / "mask.png")
-    assert np.array_equal(model.fill(picture, mask=tmp_path / "mask.png").picture.pixels, one.pixels)
-    assert np.array_equal(model.fill(Image.fromarray(holed(picture))).picture.pixels, one.pixels)
+    assert np.array_equal(model.fill(picture, mask=tmp_path / "mask.png").value.pixels, one.pixels)
+    assert np.array_equal(model.fill(Image.fromarray(holed(picture))).value.pixels, one.pixels)
     hidden = np.ma.MaskedArray(picture, np.repeat(hole[..., None], 3, axis=2))
-    assert np.array_equal(model.fill(hidden).picture.pixels, one.pixels)
+    assert np.array_equal(model.fill(hidden).value.pixels, one.pixels)
     with pytest.raises(DataError, match=r"the mask 5x4; make them one size"):
         model.fill(picture, mask=np.ones((4, 5), dtype=bool))
     with pytest.raises(DataError, match="the mask: is 1 of 255 at its brightest; what is filled is white in it, or True"):
@@ -245,7 +251,7 @@ def test_a_mask_hides_what_is_white_in_it(model: mw.Model, tmp_path: Path) -> No
 def test_scattered_holes_are_filled_from_what_is_around_them(model: mw.Model) -> None:
     picture = wave(5)
     hole = np.random.default_rng(0).random(picture.shape[:2]) < 0.1  # no patch is without one
-    made = model.fill(picture, mask=hole).picture.pixels
+    made = model.fill(picture, mask=hole).value.pixels
     assert np.array_equal(made[~hole], picture[~hole])
     wrong = np.abs(made.astype(float) - picture)[hole].mean()
     assert wrong < 0.5 * np.abs(picture[~hole].mean(0) - picture.astype(float))[hole].mean()
@@ -257,7 +263,7 @@ def test_what_was_known_keeps_its_form(model: mw.Model) -> None:
     grey = wave(1)[..., 0].astype(np.uint16) * 100
     hole = np.zeros(grey.shape, dtype=bool)
     hole[8:20, 8:20] = True
-    made = model.fill(grey, mask=hole).picture.pixels
+    made = model.fill(grey, mask=hole).value.pixels
     assert (made.dtype, made.shape) == (np.uint16, (*grey.shape, 1))
     assert np.array_equal(made[~hole, 0], grey[~hole])
     assert 2_000 < made[hole].mean() < 30_000
@@ -269,12 +275,12 @@ def test_a_large_hole_is_filled_from_its_edges_in(model: mw.Model) -> None:
     picture = (120 + 80 * np.sin(x / 15 + y / 19))[..., None].astype(np.uint8).repeat(3, axis=2)
     hole = np.zeros((rows, columns), dtype=bool)
     hole[40:240, 40:290] = True
-    made = model.fill(picture, mask=hole).picture.pixels
+    made = model.fill(picture, mask=hole).value.pixels
     assert np.array_equal(made[~hole], picture[~hole])
     drawn = model.fill(picture, mask=hole, draws=2, seed=3).completions
-    assert not np.array_equal(drawn[0].picture.pixels, drawn[1].picture.pixels)
+    assert not np.array_equal(drawn[0].value.pixels, drawn[1].value.pixels)
     again = model.fill([picture, picture], mask=hole, draws=2, seed=3)[1].completions
-    assert all(np.array_equal(a.picture.pixels, b.picture.pixels) for a, b in zip(drawn, again, strict=True))
+    assert all(np.array_equal(a.value.pixels, b.value.pixels) for a, b in zip(drawn, again, strict=True))
 
 
 def test_strips_heat_and_a_folder_of_filled_pictures(
@@ -301,7 +307,7 @@ def test_strips_heat_and_a_folder_of_filled_pictures(
     assert {p.name for p in (tmp_path / "all").iterdir()} == {"sources.jsonl", *(row["file"] for row in listed)}
     done = run("fill", trained, tmp_path / "torn" / "1.png", "--draws", 2, "--out", tmp_path / "drawn")
     assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["1-1.png", "1-2.png", "sources.jsonl"]
-    whole, torn = ({"image": pictures.encoded(pictures.of_array(wave(4), "a"))}, (tmp_path / "torn" / "1.png").read_bytes())
+    whole, torn = ({"image": files.encoded(files.of_array(wave(4), "a"))}, (tmp_path / "torn" / "1.png").read_bytes())
     pq.write_table(pa.Table.from_pylist([{"image": torn}, whole, {"image": torn}]), tmp_path / "torn.parquet")
     done = run("fill", trained, tmp_path / "torn.parquet", "--out", tmp_path / "rows")
     assert sorted(p.name for p in (tmp_path / "rows").iterdir()) == ["sources.jsonl", "torn-1.png", "torn-3.png"]
@@ -336,7 +342,9 @@ def test_alarms_are_as_rare_as_promised(trained: Path, photos: Path, model: mw.M
     assert 0.08 < false < 0.36  # the level itself was taken from some fifteen held-out pictures
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     assert model.score(noise).mean > line
-    with pytest.raises(QueryError, match=r"needs 999; train longer \(or --set calibration\.slots=[4-9]\d{3}, time for so"):
+    with pytest.raises(
+        QueryError, match=r"needs 999; train longer \(or settings=\[.calibration\.slots=[4-9]\d{3}.\], time for so"
+    ):
         model.threshold(0.001)
     with pytest.raises(QueryError, match="between 0 and 1"):
         model.threshold(1.0)
@@ -353,7 +361,7 @@ def test_a_vit_mae_is_trained_goes_on_and_opens_elsewhere(photos: Path, tmp_path
     )
     theirs = transformers.ViTMAEForPreTraining.from_pretrained(tmp_path / "a")
     assert (theirs.config.image_size, theirs.config.patch_size) == (32, 8)
-    filled = first.fill(Image.fromarray(holed(wave(5)))).picture
+    filled = first.fill(Image.fromarray(holed(wave(5)))).value
     assert filled.pixels.shape == wave(5).shape  # squares inside, the picture's own size outside
     on = mw.train(photos, out=tmp_path / "b", init=tmp_path / "a", steps=4, settings=["calibration.slots=40"])
     assert on.net.config == first.net.config
@@ -414,7 +422,7 @@ def test_a_ragged_edge_is_as_strange_as_what_is_known_of_it(model: mw.Model) -> 
     assert lit[64:] == pytest.approx([4 * nats for nats in ragged.per_token[64:]])
     for verb in (model.score, model.embed):
         with pytest.raises(QueryError, match=r"input\[0\]: nothing of it is known; leave it out"):
-            verb(pictures.Image(picture, np.zeros((65, 64), dtype=bool)))
+            verb(Picture(picture, np.zeros((65, 64), dtype=bool)))
 
 
 @pytest.mark.filterwarnings("ignore:pictures of 16 bits")
@@ -434,11 +442,11 @@ def test_a_cameras_twelve_bits_are_its_own_levels(tmp_path: Path) -> None:
     hole = np.zeros(dark.shape, dtype=bool)
     hole[20:28, 20:28] = True
     with pytest.warns(MaskwrightWarning, match="levels over 12 bits, the depth of the model's pictures, are read as the br"):
-        made = model.fill(bright, mask=hole).picture.pixels[..., 0]
+        made = model.fill(bright, mask=hole).value.pixels[..., 0]
     assert made[3, 3] == 65_535
     assert made[hole].max() < 4096
     square = mw.train(folder, out=tmp_path / "v", steps=2, settings=[*TINY[:3], "image.family=vit_mae", "image.side=48"])
-    assert square.about["modality"] == "image"
+    assert square.about.modality == "image"
 
 
 def test_photographs_are_read_smaller_and_answered_in_their_own_size(tmp_path: Path) -> None:
@@ -449,7 +457,7 @@ def test_photographs_are_read_smaller_and_answered_in_their_own_size(tmp_path: P
     with pytest.warns(MaskwrightWarning, match="more than 64 pixels a side are read made smaller") as told:
         model = mw.train(folder, out=tmp_path / "m", steps=2, settings=[*TINY, "image.longest=64"])
     assert len(told) == 1
-    assert model.about["data"]["bytes"] == 90 * 64 * 43 * 3
+    assert model.about.data.bytes == 90 * 64 * 43 * 3
     photo = np.array(Image.fromarray(wave(200)).resize((300, 200)))
     spoilt = photo.copy()
     spoilt[100:140, 220:260] = np.random.default_rng(0).integers(0, 2, (40, 40, 3)) * 255
@@ -462,11 +470,11 @@ def test_photographs_are_read_smaller_and_answered_in_their_own_size(tmp_path: P
     assert 80 < (top + bottom) / 2 < 160
     hole = np.zeros((200, 300), dtype=bool)
     hole[50:150, 30:90] = True
-    filled = model.fill(photo, mask=hole).picture.pixels
+    filled = model.fill(photo, mask=hole).value.pixels
     assert np.array_equal(filled[~hole], photo[~hole])
     assert not np.array_equal(filled[hole], photo[hole])
     dust = np.random.default_rng(0).random((200, 300)) < 0.2  # no patch is without, nor many a pixel that is read
-    mended = model.fill(photo, mask=dust).picture.pixels
+    mended = model.fill(photo, mask=dust).value.pixels
     assert np.array_equal(mended[~dust], photo[~dust])
     wrong = np.abs(mended.astype(float) - photo)[dust].mean()
     assert wrong < 0.3 * np.abs(photo[~dust].mean(0) - photo.astype(float))[dust].mean()
@@ -481,7 +489,7 @@ def test_pictures_that_are_transparent_almost_everywhere_are_trained_on(tmp_path
         Image.fromarray(picture).save(folder / f"{seed}.png")
     few = [*TINY, "net.length=8", "train.batch_tokens=32"]  # most batches show nothing at all
     model = mw.train(folder, out=tmp_path / "m", steps=60, settings=few)
-    assert np.isfinite(model.about["held_out"]["nats"])
+    assert np.isfinite(model.about.held_out.nats)
     for path in folder.iterdir():
         Image.fromarray(np.zeros((160, 160, 4), dtype=np.uint8) + np.uint8([int(path.stem), 0, 0, 0])).save(path)
     for verb in (lambda: mw.plan(folder, budget="10s"), lambda: mw.train(folder, out=tmp_path / "n", steps=2)):
@@ -496,31 +504,31 @@ def test_corners_and_frames_that_show_nothing_are_passed_over(model: mw.Model, t
         picture = np.dstack([wave(seed)[:24, :24], np.full((24, 24), 255, dtype=np.uint8)])
         picture[8:, 8:, 3] = 0 if seed else 255
         picture[..., 3] *= seed != 1
-        rows.append(pictures.encoded(pictures.of_image(Image.fromarray(picture), "x", print)))
+        rows.append(files.encoded(files.of_image(Image.fromarray(picture), "x", print)))
     pq.write_table(pa.table({"image": rows}), tmp_path / "cutouts.parquet")
-    source, made = Source(paths=(str(tmp_path / "cutouts.parquet"),), form=PICTURES), Pictures()
-    shards = prepare(source, None, made, tmp_path / "shards", lambda what, size: None).shards
+    source, made = Source(paths=(str(tmp_path / "cutouts.parquet"),), value_type=IMAGE), detect.modality("image")
+    shards = prepare(source, None, made, tmp_path / "shards", unwatched).shards
     batches, _ = validation_batches(made, shards, np.arange(240), 4, 10**6, seed=0, batch_tokens=4)
     assert len(batches) > 240  # pieces of 2 x 2 patches and less; the last of a picture shows nothing
     assert all(len(mask.target) for _, mask in batches)
     parts = split(shards, 0.3)
     assert 1 not in np.concatenate([parts.train, parts.held_out])
-    made = Pictures()
-    made.notice(Record(pictures.of_array(wave(0), "x"), "x"))
-    middle = replace(pictures.of_array(wave(0), "x"), known=np.zeros(wave(0).shape[:2], dtype=bool))
-    made.fit([Record(middle, "its middle")], 0)
-    asked = together(model.modality.encode([Record(middle, "its middle")]), 5, 1, np.random.default_rng(0))
+    made = detect.modality("image")
+    made.observe(Record(files.of_array(wave(0), "x"), Origin("x")))
+    middle = replace(files.of_array(wave(0), "x"), known=np.zeros(wave(0).shape[:2], dtype=bool))
+    made.fit([Record(middle, Origin("its middle"))], 0)
+    asked = together(model.modality.encode([Record(middle, Origin("its middle"))]), 5, 1, np.random.default_rng(0))
     assert len(asked) == 5
-    assert _slot_temperature(model.reader, asked) == 1.0
+    assert _slot_temperature(model.predictor, asked) == 1.0
 
 
 def test_pictures_of_a_single_patch_are_told(tmp_path: Path) -> None:
     digits = [wave(seed)[:8, :8] for seed in range(2100)]
     told: list[str] = []
     model = mw.train(digits, out=tmp_path / "m", steps=2, settings=TINY, watch=lambda news: told.append(news.words))
-    few = "most records have 1 token, too few to tell one from the others: set smaller patches (--set image.patch=2)"
+    few = 'most records have 1 token, too few to tell one from the others: set smaller patches (settings=["image.patch=2"])'
     assert few in told
-    assert np.isfinite(model.about["held_out"]["nats"])
+    assert np.isfinite(model.about.held_out.nats)
     with pytest.raises(DataError, match=r"a useful model takes some 100 kB; most records have 1 token.*image\.patch=2"):
         mw.train(digits[:1000], out=tmp_path / "n", steps=2, settings=TINY)
 
@@ -530,7 +538,7 @@ def test_held_out_files_go_with_a_table_that_needs_its_field(photos: Path, tmp_p
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "photos.parquet")
     table, settings = tmp_path / "photos.parquet", [*TINY, "image.patch=4"]
     model = mw.train(table, field="photo", held_out=photos / "1", out=tmp_path / "m", steps=2, settings=settings)
-    assert model.about["data"]["held_out_records"] == len(list((photos / "1").iterdir()))
+    assert model.about.data.held_out_records == len(list((photos / "1").iterdir()))
     (tmp_path / "others").mkdir()
     np.save(tmp_path / "others" / "7.npy", np.zeros((16, 16, 7), dtype=np.uint8))
     with pytest.raises(DataError, match="others: none of what is to be held out could be read"):
@@ -542,21 +550,21 @@ def test_held_out_files_go_with_a_table_that_needs_its_field(photos: Path, tmp_p
 def test_of_many_files_a_model_keeps_no_names(photos: Path, tmp_path: Path) -> None:
     paths = sorted((photos / "0").iterdir())
     model = mw.train(paths, out=tmp_path / "m", steps=2, settings=[*TINY, "image.patch=4"])
-    assert model.about["data"]["paths"] == [f"{len(paths)} paths"]
+    assert model.about.data.paths == [f"{len(paths)} paths"]
     assert paths[0].name not in (tmp_path / "m" / "README.md").read_text()
 
 
 def test_going_on_from_pictures_keeps_what_was_learned(photos: Path, trained: Path, model: mw.Model, tmp_path: Path) -> None:
     settings = ["train.held_out=0.2", "train.look_tokens=1000", "calibration.slots=40", "train.lr=1e-8"]
     on = mw.train(photos, out=tmp_path / "on", init=trained, steps=2, settings=settings)
-    assert on.about["held_out"]["nats"] == pytest.approx(model.about["held_out"]["nats"], rel=0.05)
+    assert on.about.held_out.nats == pytest.approx(model.about.held_out.nats, rel=0.05)
 
 
 def test_everything_hidden_can_be_filled(model: mw.Model) -> None:
     nothing = np.zeros((24, 24, 4), dtype=np.uint8)
     with pytest.raises(QueryError, match="nothing of it is known; leave a part"):
         model.fill(Image.fromarray(nothing))
-    assert model.fill(Image.fromarray(nothing), draws=1).picture.pixels.shape == (24, 24, 3)
+    assert model.fill(Image.fromarray(nothing), draws=1).value.pixels.shape == (24, 24, 3)
 
 
 def test_arrays_of_many_channels_are_trained_on_and_another_count_among_them_is_named(
@@ -570,7 +578,7 @@ def test_arrays_of_many_channels_are_trained_on_and_another_count_among_them_is_
     with pytest.raises(DataError, match=r"7\.npy: 3 channels, where the model has 5"):
         mw.train(folder, out=tmp_path / "m", steps=2, settings=TINY)
     model = mw.train(folder, out=tmp_path / "m", steps=2, settings=TINY, on_bad="skip")
-    assert model.about["data"]["records"] == 129
+    assert model.about.data.records == 129
     assert len(model.score(np.load(folder / "8.npy")).per_token) == 25
     hole = np.zeros((40, 40), dtype=bool)
     hole[10:20, 10:20] = True
@@ -589,12 +597,13 @@ def test_pictures_that_python_holds_are_trained_on(photos: Path, tmp_path: Path)
     heard: list[str] = []
     model = mw.train(held, out=tmp_path / "a", steps=4, settings=TINY, watch=lambda news: heard.append(news.words))
     assert "taken for pictures: data[0] is a picture (Image)" in heard
-    assert model.about["data"] | {"paths": []} == mw.train(
-        photos, out=tmp_path / "b", steps=4, settings=TINY
-    ).about["data"] | {"paths": []}  # fmt: skip
+    same = mw.train(photos, out=tmp_path / "b", steps=4, settings=TINY).about.data
+    assert model.about.data is not None
+    assert same is not None
+    assert replace(model.about.data, paths=[]) == replace(same, paths=[])
     assert "A masked model of values given in Python" in (tmp_path / "a" / "README.md").read_text()
     stack = np.stack([wave(seed)[:30, :30] for seed in range(150)])
-    assert mw.train((image for image in stack), out=tmp_path / "c", steps=2, settings=TINY).about["data"]["records"] == 150
+    assert mw.train((image for image in stack), out=tmp_path / "c", steps=2, settings=TINY).about.data.records == 150
     assert mw.plan(stack, budget="10s", settings=TINY[:4])[1]["width"] == 32
 
     def killed(news: Any) -> None:
@@ -603,16 +612,17 @@ def test_pictures_that_python_holds_are_trained_on(photos: Path, tmp_path: Path)
 
     with pytest.raises(KeyError):
         mw.train(held, out=tmp_path / "e", steps=4, settings=TINY, watch=killed)
-    assert mw.train(out=tmp_path / "e", resume=True).about["data"] == model.about["data"]
+    assert mw.train(out=tmp_path / "e", resume=True).about.data == model.about.data
     for wrong, words in (
         ([*held[:3], photos], r"data\[0\]: expected a path, got Image"),
-        ([*held[:3], 7], r"data\[3\]: expected a path or a picture, got int"),
-        (stack[..., 0], r"one picture, or many grey ones; give a list of pictures"),
+        (stack[..., 0], r"of the shape \(150, 30, 30\) alone would be one record of pictures; give a list of several"),
     ):
         with pytest.raises(RecipeError, match=words):
             mw.train(wrong, out=tmp_path / "d", steps=2)
+    with pytest.raises(DataError, match=r"data\[3\]: expected a picture \(a path, bytes, an array, an image\), got int"):
+        mw.train([*held[:3], 7], out=tmp_path / "d", steps=2)
     with pytest.raises(DataError, match=r"data\[150\]: an array of float64"):
         mw.train([*held, np.zeros((9, 9))], out=tmp_path / "d", steps=2, settings=TINY)
-    with pytest.raises(DataError, match="values given in Python: --field a names a column"):
+    with pytest.raises(DataError, match='values given in Python: field="a" names a column'):
         mw.train(held, out=tmp_path / "d", steps=2, settings=TINY, field="a")
     assert not (tmp_path / "d").exists()

@@ -61,7 +61,7 @@ def test_it_keeps_what_it_knew(folder: Path, corpus: Path, tmp_path: Path) -> No
     before = json.loads((folder / "maskwright.json").read_text())["held_out"]["nats"]
     settings = [*SHORT, "train.lr=1e-6", "train.batch_tokens=1024"]
     model = mw.train(corpus, out=tmp_path / "m", init=str(folder), steps=2, settings=settings)
-    assert model.about["held_out"]["nats"] == pytest.approx(before, rel=0.05)
+    assert model.about.held_out.nats == pytest.approx(before, rel=0.05)
 
 
 def test_new_words_begin_as_the_mean_of_their_pieces(folder: Path, texts: list[str], tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_checkpoint_of_others_opens_as_it_stands(checkpoint: Checkpoint) -> No
     ("more", "says"),
     [
         ({"settings": [*SHORT, "net.width=64"]}, "the checkpoint has 48; leave it out"),
-        ({"tokenizer": "x.json"}, "its own tokenizer; leave --tokenizer out"),
+        ({"tokenizer": "x.json"}, "its own tokenizer; leave `tokenizer` out"),
         ({"init": None, "extend_vocab": 5}, "nothing to extend"),
     ],
 )

@@ -72,7 +72,7 @@ def test_two_runs_of_one_recipe_are_identical(corpus: Path, tmp_path: Path, whol
 
 @pytest.mark.parametrize("kills", [3, pytest.param(12, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_and_resumed_it_ends_in_the_same_bytes(
-    corpus: Path, tmp_path: Path, whole: Path, kills: int
+    corpus: Path, tmp_path: Path, whole: Path, kills: int, run: Run
 ) -> None:
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "maskwright", *options(corpus, out, "--resume")]
@@ -82,7 +82,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_in_the_same_bytes(
         time.sleep(chance.uniform(2.0, 5.0))
         process.kill()
         process.wait()
-    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert run(*options(corpus, out, "--resume")).returncode == 0
     assert (out / "recipe.toml").read_text() == (whole / "recipe.toml").read_text()
     assert weights(out) == weights(whole)
     steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
@@ -93,7 +93,9 @@ def test_killed_at_any_moment_and_resumed_it_ends_in_the_same_bytes(
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_saves_and_says_how_to_go_on(corpus: Path, tmp_path: Path, whole: Path, which: signal.Signals) -> None:
+def test_a_stopped_run_saves_and_says_how_to_go_on(
+    corpus: Path, tmp_path: Path, whole: Path, which: signal.Signals, run: Run
+) -> None:
     out = tmp_path / "stopped"
     command = [sys.executable, "-m", "maskwright", *options(corpus, out)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -105,7 +107,7 @@ def test_a_stopped_run_saves_and_says_how_to_go_on(corpus: Path, tmp_path: Path,
     assert "--resume" in said.splitlines()[-1]
     assert "Traceback" not in said
     assert list((out / "checkpoints").glob("step-*.safetensors"))
-    assert subprocess.run([*command, "--resume"], capture_output=True).returncode == 0
+    assert run(*options(corpus, out, "--resume")).returncode == 0
     assert weights(out) == weights(whole)
 
 
@@ -204,11 +206,11 @@ def test_a_few_large_files_are_held_out_by_stretches(texts: list[str], tmp_path:
         (tmp_path / "data" / f"{number}.md").write_text("\n".join(texts[number * 500 : number * 500 + 500]))
     (tmp_path / "data" / "LICENSE").write_text("Do what you like.")
     model = mw.train(tmp_path / "data", out=tmp_path / "m", steps=5, settings=SETTINGS)
-    assert model.about["data"]["records"] == 5
-    assert model.about["data"]["stretched"]
+    assert model.about.data.records == 5
+    assert model.about.data.stretched
     assert "Few documents: stretches of them were held out" in (tmp_path / "m" / "README.md").read_text()
-    assert model.about["data"]["held_out_records"] >= 2
-    assert model.about["data"]["parted"] or model.about["data"]["held_out_records"] == 2
+    assert model.about.data.held_out_records >= 2
+    assert model.about.data.parted or model.about.data.held_out_records == 2
 
 
 def test_a_loss_that_is_no_number_stops_with_the_records_at_fault(corpus: Path, tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_a_budget_is_kept(corpus: Path, tmp_path: Path) -> None:
     begun = time.monotonic()
     model = mw.train(corpus, out=tmp_path / "m", budget="12s", settings=TINY)
     assert time.monotonic() - begun < 30
-    assert Recipe.read(tmp_path / "m" / "recipe.toml").train.steps == model.about["trained"]["steps"]
+    assert Recipe.read(tmp_path / "m" / "recipe.toml").train.steps == model.about.trained.steps
     assert model.calibration.slots[0] > 0
 
 
@@ -277,7 +279,7 @@ def test_standard_input_trains_and_resumes(corpus: Path, tmp_path: Path, run: Ru
         "train", "-", "--out", tmp_path / "m", "--steps", 10, *(a for s in SETTINGS for a in ("--set", s)), stdin=lines
     )
     assert done.returncode == 0, done.stderr
-    assert mw.load(tmp_path / "m").about["data"]["paths"] == ["standard input"]
+    assert mw.load(tmp_path / "m").about.data.paths == ["standard input"]
 
 
 def test_standard_input_is_not_asked_for_again(corpus: Path, tmp_path: Path, run: Run, whole: Path) -> None:
@@ -298,15 +300,15 @@ def test_standard_input_is_not_asked_for_again(corpus: Path, tmp_path: Path, run
 def test_one_long_document_is_held_out_by_stretches(texts: list[str], tmp_path: Path) -> None:
     (tmp_path / "book.md").write_text("\n".join(texts[:1500]))
     model = mw.train(tmp_path / "book.md", out=tmp_path / "m", steps=10, settings=SETTINGS)
-    assert model.about["data"]["records"] == 1
-    assert model.about["data"]["held_out_records"] >= 1
+    assert model.about.data.records == 1
+    assert model.about.data.held_out_records >= 1
 
 
 def test_own_held_out_data(corpus: Path, texts: list[str], tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("\n".join(" ".join(t.split()) for t in texts[3000:3100]))
     model = mw.train(corpus, out=tmp_path / "m", held_out=str(tmp_path / "mine.txt"), steps=10, settings=SETTINGS)
-    assert model.about["data"]["held_out_records"] == 100
-    assert model.about["data"]["own_held_out"]
+    assert model.about.data.held_out_records == 100
+    assert model.about.data.own_held_out
 
 
 def test_a_document_that_is_also_held_out_is_not_trained_on(texts: list[str], tmp_path: Path) -> None:
@@ -315,9 +317,9 @@ def test_a_document_that_is_also_held_out_is_not_trained_on(texts: list[str], tm
         (tmp_path / "data" / f"{number}.md").write_text("\n".join(texts[number * 500 : number * 500 + 500]))
     own = tmp_path / "data" / "1.md"
     model = mw.train(tmp_path / "data", out=tmp_path / "m", held_out=str(own), steps=5, settings=SETTINGS)
-    assert not model.about["data"]["stretched"]
-    assert model.about["data"]["duplicates"] == 1
-    assert model.about["data"]["held_out_records"] == 1
+    assert not model.about.data.stretched
+    assert model.about.data.duplicates == 1
+    assert model.about.data.held_out_records == 1
 
 
 def test_overfitting_is_said_out_loud_and_the_best_weights_are_kept(texts: list[str], tmp_path: Path) -> None:
@@ -328,7 +330,7 @@ def test_overfitting_is_said_out_loud_and_the_best_weights_are_kept(texts: list[
         settings=[*SETTINGS, "train.lr=2e-2", "train.weight_decay=0", "mask.rate=0.15", "train.held_out=0.3"],
     )  # fmt: skip
     assert any("overfitting: held-out data was predicted best at step" in words for words in said)
-    assert model.about["trained"]["step"] < 500
+    assert model.about.trained.step < 500
     looks = [json.loads(line) for line in (tmp_path / "m" / "metrics.jsonl").read_text().splitlines() if "held_out" in line]
     best = min(looks, key=lambda line: line["held_out"]["nats"])
-    assert model.about["trained"]["step"] == best["step"]
+    assert model.about.trained.step == best["step"]

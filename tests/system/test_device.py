@@ -1,4 +1,4 @@
-"""The chip decides the precision, whatever a clock would say; a container's limits are ours."""
+"""The chip decides the precision, whatever a clock would say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from maskwright.system import device, resources
+from maskwright.system import device
 
 CPU = torch.device("cpu")
 
@@ -39,29 +39,3 @@ def test_precision_is_the_chips(
 def test_torch_knows_the_names_that_are_asked_for() -> None:
     asked = {*device.BFLOAT16["AVX512"], *device.VENDORS["AVX512"]["AuthenticAMD"]}
     assert asked <= set(torch.cpu.get_capabilities())
-
-
-@pytest.mark.parametrize(
-    ("files", "cores", "memory"),
-    [
-        ({"cpu.max": "100000 100000", "memory.max": "1000000"}, 1, 800_000.0),
-        ({"cpu.max": "max 100000", "memory.max": "max"}, None, None),
-        ({"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000"}, 1, None),
-        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None, None),
-        ({"memory/memory.limit_in_bytes": "2000000"}, None, 1_600_000.0),
-        ({"cpu.max": "9900000 100000", "memory.max": "9223372036854771712"}, None, None),
-        ({}, None, None),
-    ],
-)
-def test_a_containers_limits_are_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int | None, memory: float | None
-) -> None:
-    """None: as without a container."""
-    monkeypatch.setattr(resources, "CONTAINER", tmp_path / "none")
-    free = resources.cores(), device.device_memory(CPU)
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text + "\n")
-    monkeypatch.setattr(resources, "CONTAINER", tmp_path)
-    assert resources.cores() == (cores or free[0])
-    assert device.device_memory(CPU) == pytest.approx(memory or free[1])

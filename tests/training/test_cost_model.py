@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskwright.modalities import Modality, modality
+from maskwright.modalities.base import Modality
+from maskwright.modalities.detect import modality
+from maskwright.modalities.image.pixels import Image
+from maskwright.modalities.scaling_law import ScalingLaw
 from maskwright.model import folder as folders
-from maskwright.records.pictures import Image
-from maskwright.records.read import Record
+from maskwright.records.record import Origin, Record
 from maskwright.runs.sizing import nets
-from maskwright.training import scaling_law
 from maskwright.training.cost_model import Speed, Work
 
 RECORDS = np.array([5, 60, 700, 30])
@@ -42,7 +43,7 @@ def test_parameters_are_those_of_the_net(text: Modality) -> None:
 
 def test_a_decoder_reads_all_tokens_and_the_encoder_what_is_shown() -> None:
     picture = modality("image")
-    picture.fit([Record(Image(np.zeros((8, 8, 3), dtype=np.uint8)), "one")], 1)
+    picture.fit([Record(Image(np.zeros((8, 8, 3), dtype=np.uint8)), Origin("one"))], 1)
     (net,) = nets({"net.width": 64, "net.layers": 3}, 64, picture)
     made = folders.build(picture, net)
     found = Work.of(picture, net, 2048, RECORDS)
@@ -78,8 +79,8 @@ def test_costs_grow(text: Modality) -> None:
 
 @given(st.integers(10_000, 10**9), st.floats(1e4, 1e12), st.integers(10_000, 10**10))
 def test_more_of_anything_is_never_expected_to_be_worse(matrices: int, tokens: float, own: int) -> None:
-    here = scaling_law.loss(matrices, tokens, own)
+    here = ScalingLaw().loss(matrices, tokens, own)
     assert here > 0
-    assert scaling_law.loss(matrices * 2, tokens, own) <= here
-    assert scaling_law.loss(matrices, tokens * 2, own) <= here
-    assert scaling_law.batch(tokens) <= scaling_law.batch(tokens * 2)
+    assert ScalingLaw().loss(matrices * 2, tokens, own) <= here
+    assert ScalingLaw().loss(matrices, tokens * 2, own) <= here
+    assert ScalingLaw().batch(tokens) <= ScalingLaw().batch(tokens * 2)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,13 +42,18 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(corpus: Path, out: Path, processes: int, *more: str) -> subprocess.CompletedProcess[str]:
-    launch = ["-m", "maskwright"]
-    if processes > 1:
-        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", *launch]
-    settings = [word for s in SETTINGS if corpus.is_file() or "tokenizer" not in s for word in ("--set", s)]
-    command = [sys.executable, *launch, "train", str(corpus), "--out", str(out), "--steps", "10", *settings, *more]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def options(data: Path, out: Path, *more: str) -> list[str]:
+    settings = [word for s in SETTINGS if data.is_file() or "tokenizer" not in s for word in ("--set", s)]
+    return ["train", str(data), "--out", str(out), "--steps", "10", *settings, *more]
+
+
+def by_torchrun(data: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Two processes, as a user starts them."""
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "maskwright"]
+    return subprocess.run([sys.executable, *launch, *options(data, out, *more)], capture_output=True, text=True)
 
 
 def losses(out: Path) -> list[tuple[int, int, float]]:
@@ -55,10 +62,20 @@ def losses(out: Path) -> list[tuple[int, int, float]]:
 
 
 @pytest.fixture(scope="module")
-def alone(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone(corpus: Path, tmp_path_factory: pytest.TempPathFactory, run: Shell) -> Path:
     out = tmp_path_factory.mktemp("alone") / "m"
-    done = train(corpus, out, 1)
+    done = run(*options(corpus, out))
     assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module", params=[[], ["--shard"]], ids=["ddp", "fsdp"])
+def shared(request: pytest.FixtureRequest, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes made of it, in either way of sharing."""
+    out = tmp_path_factory.mktemp("shared") / "m"
+    done = by_torchrun(corpus, out, *request.param)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("calibrating") <= 1  # one of them speaks
     return out
 
 
@@ -72,29 +89,24 @@ def same(one: Path, two: Path) -> None:
         assert torch.nn.functional.cosine_similarity(ours[name].flatten(), theirs[name].flatten(), 0) > 0.999
 
 
-@pytest.mark.parametrize("more", [[], ["--shard"]], ids=["ddp", "fsdp"])
-def test_two_processes_train_what_one_does(corpus: Path, tmp_path: Path, alone: Path, more: list[str]) -> None:
-    done = train(corpus, tmp_path / "m", 2, *more)
-    assert done.returncode == 0, done.stderr
-    same(alone, tmp_path / "m")
-    assert done.stderr.count("calibrating") <= 1  # one of them speaks
-    assert [p.suffix for p in (tmp_path / "m" / "checkpoints").glob("step*")] == [".safetensors"] * 2
+def test_two_processes_train_what_one_does(alone: Path, shared: Path) -> None:
+    same(alone, shared)
+    assert [p.suffix for p in (shared / "checkpoints").glob("step*")] == [".safetensors"] * 2
 
 
-@pytest.mark.parametrize("more", [[], ["--shard"]], ids=["ddp", "fsdp"])
-def test_two_processes_train_on_pictures(photos: Path, tmp_path: Path, more: list[str]) -> None:
-    for processes in (1, 2):
-        done = train(photos, tmp_path / str(processes), processes, *(more if processes > 1 else []))
-        assert done.returncode == 0, done.stderr
-    same(tmp_path / "1", tmp_path / "2")
-
-
-def test_one_goes_on_where_two_stopped(corpus: Path, tmp_path: Path, alone: Path) -> None:
+def test_one_goes_on_where_two_stopped(corpus: Path, tmp_path: Path, alone: Path, shared: Path, run: Shell) -> None:
     out = tmp_path / "m"
-    assert train(corpus, out, 2, "--shard").returncode == 0
+    shutil.copytree(shared, out)
     for path in (out / "maskwright.json", *list((out / "checkpoints").glob("step-000000010*"))):
         path.unlink()  # as if it had been killed before its last step
-    done = train(corpus, out, 1, "--resume")
+    done = run(*options(corpus, out, "--resume"))
     assert done.returncode == 0, done.stderr
     assert "going on from step" in done.stderr
     same(alone, out)
+
+
+@pytest.mark.parametrize("more", [[], pytest.param(["--shard"], marks=pytest.mark.slow)], ids=["ddp", "fsdp"])
+def test_two_processes_train_on_pictures(photos: Path, tmp_path: Path, more: list[str], run: Shell) -> None:
+    for done in (run(*options(photos, tmp_path / "1")), by_torchrun(photos, tmp_path / "2", *more)):
+        assert done.returncode == 0, done.stderr
+    same(tmp_path / "1", tmp_path / "2")

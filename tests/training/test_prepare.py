@@ -9,13 +9,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from maskwright.modalities.detect import modality as modality_of
 from maskwright.modalities.image.config import ImageConfig
-from maskwright.modalities.image.modality import ImageModality as Pictures
-from maskwright.records.forms import PICTURES
-from maskwright.records.pictures import Image, encoded
+from maskwright.modalities.image.files import encoded
+from maskwright.modalities.image.modality import ImageModality
+from maskwright.modalities.image.pixels import Image
+from maskwright.modalities.image.value import IMAGE
 from maskwright.records.read import Source
 from maskwright.records.split import split
+from maskwright.system.progress import unwatched
 from maskwright.training.prepare import _sampled, sample
+
+
+def fresh() -> ImageModality:
+    made = modality_of("image")
+    assert isinstance(made, ImageModality)
+    return made
 
 
 def photos(folder: Path, grey: int) -> Source:
@@ -25,12 +34,12 @@ def photos(folder: Path, grey: int) -> Source:
         shape = (180, 180, 1 if number < grey else 3)
         rows.append(encoded(Image(rng.integers(0, 256, shape, dtype=np.uint8))))
     pq.write_table(pa.table({"image": rows}), folder / "photos.parquet")
-    return Source(paths=(str(folder / "photos.parquet"),), form=PICTURES)
+    return Source(paths=(str(folder / "photos.parquet"),), value_type=IMAGE)
 
 
 def test_pictures_larger_than_a_sample_are_there_in_part(tmp_path: Path) -> None:
     """Each is as large as the whole sample may be."""
-    modality = Pictures()
+    modality = fresh()
     found = sample(photos(tmp_path, grey=3), modality, tmp_path / "shards", most=180 * 180 * 3)
     assert modality.channels == 3
     parts = split(found.shards, 0.1)
@@ -40,7 +49,7 @@ def test_pictures_larger_than_a_sample_are_there_in_part(tmp_path: Path) -> None
 
 @pytest.mark.filterwarnings("ignore:pictures in colour are read in grey")
 def test_small_ones_are_there_whole(tmp_path: Path) -> None:
-    modality = Pictures()
+    modality = fresh()
     found = sample(photos(tmp_path, grey=20), modality, tmp_path / "shards", most=1 << 30)
     assert modality.channels == 1
     assert len(found.shards) == 30
@@ -48,11 +57,12 @@ def test_small_ones_are_there_whole(tmp_path: Path) -> None:
 
 def test_what_is_read_small_is_held_small(tmp_path: Path) -> None:
     """A sample of as many bytes as ten of them have, which are read at a hundredth of that."""
-    modality = Pictures()
+    modality = fresh()
     modality.configure(ImageConfig(longest=18))
     source, most = photos(tmp_path, grey=0), 10 * 180 * 180 * 3
-    _, _, size, kept = _sampled(source, modality, lambda what, n: None, most)
-    assert size == 30 * 18 * 18 * 3
+    counted = _sampled(source, modality, unwatched, most)
+    kept = counted.kept
+    assert counted.size == 30 * 18 * 18 * 3
     assert sum(record.value.pixels.nbytes for record in kept) <= most
     assert len(kept) == 30
 
@@ -64,9 +74,9 @@ def test_the_brightest_of_all_tells_the_depth(tmp_path: Path) -> None:
         row[number % 20, number // 20] = 100
     rows[200][3, 3] = 4000
     pq.write_table(pa.table({"image": [encoded(Image(row)) for row in rows]}), tmp_path / "deep.parquet")
-    modality = Pictures()
-    source = Source(paths=(str(tmp_path / "deep.parquet"),), form=PICTURES)
-    _, _, size, records = _sampled(source, modality, lambda what, done: None, 4000)
-    assert max(record.value.brightest for record in records) < 1024
-    modality.fit(records, size)
+    modality = fresh()
+    source = Source(paths=(str(tmp_path / "deep.parquet"),), value_type=IMAGE)
+    counted = _sampled(source, modality, unwatched, 4000)
+    assert max(record.value.brightest for record in counted.kept) < 1024
+    modality.fit(counted.kept, counted.size)
     assert (modality.bits, modality.depth) == (16, 12)

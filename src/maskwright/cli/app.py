@@ -13,21 +13,19 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 import maskwright
-from maskwright.cli.bulk import Look, bulk
 from maskwright.cli.terminal import ProgressBar, say, warned
-from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryError, RunError
-from maskwright.records.notices import NAMED, Notices
+from maskwright.errors import DataError, Interrupted, MaskwrightError, QueryError, RunError, option
 
 if TYPE_CHECKING:
-    from maskwright.records.read import Record
+    from maskwright.model.results import Filling, Score
+    from maskwright.records.record import Record
 
 app = typer.Typer(
     name="maskwright", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -93,11 +91,9 @@ def train(
 ) -> None:
     """Train a model on DATA into the folder --out."""
     if not out:
-        raise RunError("--out is missing; name the folder for the model")
-    from maskwright.runs.train import train as run
-
+        raise RunError(f"{option('out')} is missing", fix="name the folder for the model", option="out")
     with ProgressBar() as watch:
-        model = run(
+        model = maskwright.train(
             data or None, out=out, budget=budget, steps=steps, tokens=tokens, field=field, group=group,
             held_out=held_out, record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab,
             resume=resume, on_bad=on_bad, settings=set_ or (), device=device, shard=shard, watch=watch,
@@ -161,44 +157,46 @@ def fill(
 ) -> None:
     """Fill the blanks of a text ({mask} is one token, {mask*} one to eight, {{mask}} the literal), or of a picture (what is
     transparent, or white in --mask)."""
-    from maskwright.cli import format as words
+    from maskwright.cli import format
+    from maskwright.cli.bulk import Given, Verb, bulk
+    from maskwright.model.fill import FillOptions
 
     wanted = targets.split(",") if targets is not None else None
     loaded = maskwright.load(model, precision, device)
-    form = loaded.modality.form
+    kind = loaded.modality.value_type
     _told(loaded, "fill")
-    if draws and draws > 1 and Path(out or "").suffix in form.endings:
-        one = Path(str(out)).suffix
-        raise RunError(f"--out {out}: {draws} draws don't go into one {one} file; name a folder, or a .parquet file")
+    if draws and draws > 1 and Path(out or "").suffix in kind.display.endings:
+        what = f"{draws} draws don't go into one {Path(str(out)).suffix} file"
+        raise RunError(what, where=option("out", out), fix="name a folder, or a .parquet file", option="out")
+    options = FillOptions(top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage)
+    filler = loaded.filler(options)  # an option that makes no sense is told once, not for every record
+    hidden = None if mask is None else kind.mask(mask)
 
-    hidden = None if mask is None else form.mask(mask)
+    def query(record: Record) -> Record:
+        """The record with what --mask hides left out."""
+        if hidden is None:
+            return record
+        return replace(record, value=kind.masked(record.value, hidden, str(record.source)))
 
-    def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
-        found = loaded.fill(
-            list(records), top_k=top_k, n=n, draws=draws, seed=seed, targets=wanted, coverage=coverage, mask=hidden
-        )
-        rows = []
-        for record, filling in zip(records, found, strict=True):
-            try:
-                row = filling.row(form)
-            except DataError as error:
-                raise DataError(f"{record.source}: {error}") from None
-            for slot in row["slots"]:
-                if coverage is None:
-                    slot.pop("region")
-            if not row["completions"]:
-                row.pop("completions")
-            rows.append(row)
-        return rows
+    def answer(records: Sequence[Record]) -> list[tuple[Record, Filling]]:
+        queries = [query(record) for record in records]
+        blanks = [loaded.modality.blanks(one, wanted) for one in queries]
+        return list(zip(queries, filler.fill(queries, blanks, options), strict=True))
 
-    def strip(record: Record, row: dict[str, Any]) -> bytes:
-        value = record.value if hidden is None else form.masked(record.value, hidden, record.source)
-        return form.strip(value, [c[form.column] for c in row.get("completions") or [row]])
+    def columns(record: Record, answered: tuple[Record, Filling]) -> dict[str, Any]:
+        try:
+            return format.fill_columns(kind, answered[1], regions=coverage is not None)
+        except DataError as error:
+            raise error.at(record.source) from None
 
-    answer([])  # an option that makes no sense is told once, not for every record
-    look = Look(show, strip) if show else None
-    shown, schema = partial(words.filled, form), words.fill_schema(form)
-    bulk(text, form, (field, record, on_bad), answer, out, as_json, shown, schema, look=look)
+    def values(answered: tuple[Record, Filling]) -> list[Any]:
+        return [one.value for one in answered[1].completions or [answered[1]]]
+
+    verb = Verb(
+        answer, columns, lambda record, answered, alone: format.filled(kind, answered[1], alone), format.fill_schema(kind),
+        values=values, picture=lambda record, answered: kind.display.strip(answered[0].value, values(answered)),
+    )  # fmt: skip
+    bulk(loaded, Given(text, field, record, on_bad, out, as_json, show), verb)
 
 
 @app.command()
@@ -219,30 +217,29 @@ def score(
     as_json: Json = False,
 ) -> None:
     """How strange a record is, in nats, in all and for each token; higher = stranger."""
-    from maskwright.cli import format as words
+    from maskwright.cli import format
+    from maskwright.cli.bulk import Given, Verb, bulk
     from maskwright.model.results import strength
 
     if passes != "all" and not (passes.isascii() and passes.isdigit() and int(passes)):
-        raise QueryError(f"--passes {passes}: give a whole number above 0, or all")
+        raise QueryError("give a whole number above 0, or all", where=option("passes", passes), option="passes")
     loaded = maskwright.load(model, precision, device)
     count: int | str = passes if passes == "all" else int(passes)
-    form = loaded.modality.form
+    kind = loaded.modality.value_type
     _told(loaded, "score")
     level = None if false_alarms is None else loaded.threshold(false_alarms, count)
 
-    def answer(records: Sequence[Record]) -> list[dict[str, Any]]:
-        found = loaded.score(list(records), count)
-        odd = [{} if level is None else {"odd": s.mean > level, "threshold": level} for s in found]
-        return [asdict(s) | {"mean": s.mean} | more for s, more in zip(found, odd, strict=True)]
+    def heat(record: Record, score: Score) -> bytes:
+        return kind.display.heat(record.value, score.offsets, strength(score.per_token, score.shares))
 
-    def heat(record: Record, row: dict[str, Any]) -> bytes:
-        return form.heat(record.value, row["offsets"], strength(row["per_token"], row["shares"]))
-
-    look = Look(show, heat) if show else None
-    bulk(
-        text, form, (field, record, on_bad), answer, out, as_json, partial(words.scored, form),
-        words.SCORE_SCHEMA | ({} if level is None else {"odd": "bool", "threshold": "double"}), look=look,
-    )  # fmt: skip
+    verb = Verb(
+        lambda records: loaded.score(list(records), count),
+        lambda record, score: format.score_columns(score, level),
+        lambda record, score, alone: format.scored(kind, record, score, level, alone),
+        format.SCORE_SCHEMA | ({} if level is None else format.ODD_SCHEMA),
+        picture=heat,
+    )
+    bulk(loaded, Given(text, field, record, on_bad, out, as_json, show), verb)
 
 
 @app.command()
@@ -259,13 +256,17 @@ def embed(
 ) -> None:
     """A vector of unit length for each record."""
     from maskwright.cli import format
+    from maskwright.cli.bulk import Given, Verb, bulk
 
     loaded = maskwright.load(model, precision, device)
-    bulk(
-        text, loaded.modality.form, (field, record, on_bad),
-        lambda records: [{"embedding": v.tolist()} for v in loaded.embed(list(records))],
-        out, as_json, format.embedded, format.EMBED_SCHEMA, matrix="embedding",
-    )  # fmt: skip
+    verb = Verb(
+        lambda records: [vector.tolist() for vector in loaded.embed(list(records))],
+        lambda record, vector: {"embedding": vector},
+        lambda record, vector, alone: [" ".join(f"{x:.5f}" for x in vector)],
+        format.EMBED_SCHEMA,
+        matrix="embedding",
+    )
+    bulk(loaded, Given(text, field, record, on_bad, out, as_json), verb)
 
 
 @app.command()
@@ -276,19 +277,17 @@ def inspect(
     modality: Kind = "auto",
 ) -> None:
     """What a data set, a model or a run is, in one screen."""
-    from maskwright.cli import format
-    from maskwright.records.read import Source
+    from maskwright.cli import inspect
+    from maskwright.records.notices import Notices
 
     folder = Path(what)
     if (folder / "maskwright.json").is_file() or (folder / "recipe.toml").is_file():
-        print("\n".join(format.model(folder)))
-    else:
-        skipped, noted = Notices(say), Notices(say)
-        source = Source(paths=(what,), field=field, grain=record, on_bad="skip", report=skipped, note=noted)
-        print("\n".join(format.data(source, modality)))
-        for words, heard in (("records skipped", skipped), ("notes", noted)):
-            if heard.count > NAMED:
-                say(f"{heard.count:,} {words} in all")
+        print("\n".join(inspect.model(folder)))
+        return
+    skipped, noted = (Notices(lambda notice: say(notice.message)) for _ in range(2))
+    print("\n".join(inspect.data(what, field, record, modality, skipped, noted)))
+    for words in filter(None, (skipped.summary("records skipped"), noted.summary("notes"))):
+        say(words)
 
 
 @app.command("list")
@@ -317,43 +316,45 @@ def _told(model: maskwright.Model, verb: str) -> None:
         say(words)
 
 
-def main() -> None:
-    """The command `maskwright`: runs one, and turns whatever goes wrong into a line and an exit code."""
-    debug = "--debug" in sys.argv[1:]
-    arguments = [a for a in sys.argv[1:] if a != "--debug"] or ["--help"]
-    code = 0
-    warnings.showwarning = warned
-    try:
-        result = app(args=arguments, prog_name="maskwright", standalone_mode=False)
-        code = result if isinstance(result, int) else 0
-        sys.stdout.flush()
-    except (BrokenPipeError, SystemExit) as error:  # typer exits with 1 where the reader went away, and nowhere else
-        code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code != 1 else 141
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Interrupted as error:
-        say(f"maskwright: {error}")
-        code = 130
-    except (KeyboardInterrupt, typer.Abort):
-        say("maskwright: interrupted")
-        code = 130
-    except MemoryError:
-        if debug:
-            traceback.print_exc()
-        say("maskwright: out of memory; give less at once, or close other programs")
-        code = 2
-    except (MaskwrightError, OSError) as error:
-        if debug:
-            traceback.print_exc()
-        words = str(error)
-        if isinstance(error, OSError):
-            words = f"{error.filename or 'output'}: {error.strerror or error}"
-        say(f"maskwright: {' '.join(words.split())}")
-        code = 2
-    except Exception as error:
-        # typer's errors of usage have no public base class; this is what all of them, and nothing else, can do.
-        if not hasattr(error, "format_message"):
-            raise
-        words = " ".join(error.format_message().split()).rstrip(".")
-        say(f"maskwright: {words}; see --help")
-        code = 2
-    sys.exit(code)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command `maskwright`: runs one, turns whatever goes wrong into a line, and returns the exit code.
+
+    `arguments` are those of the process unless they are given.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"] or ["--help"]
+    with warnings.catch_warnings():
+        warnings.showwarning = warned
+        try:
+            result = app(args=given, prog_name="maskwright", standalone_mode=False)
+            sys.stdout.flush()
+            return result if isinstance(result, int) else 0
+        except (BrokenPipeError, SystemExit) as error:  # typer exits with 1 where the reader went away, and nowhere else
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = error.code if isinstance(error, SystemExit) else None
+            return code if isinstance(code, int) and code != 1 else 141
+        except (Exception, KeyboardInterrupt) as error:
+            code, words = _outcome(error)
+            if debug and code == 2:
+                traceback.print_exc()
+            say(f"maskwright: {' '.join(words.split())}")
+            return code
+
+
+def _outcome(error: BaseException) -> tuple[int, str]:
+    """Exit code and words for what went wrong; what is nobody's mistake but ours is raised again."""
+    if isinstance(error, Interrupted):
+        return 130, error.message
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return 130, "interrupted"
+    if isinstance(error, MaskwrightError):
+        return 2, error.message
+    if isinstance(error, MemoryError):
+        return 2, "out of memory; give less at once, or close other programs"
+    if isinstance(error, OSError):
+        return 2, f"{error.filename or 'output'}: {error.strerror or error}"
+    # typer's errors of usage have no public base class; this is what all of them, and nothing else, can do.
+    if hasattr(error, "format_message"):
+        return 2, error.format_message().rstrip(".") + "; see --help"
+    raise error

@@ -1,7 +1,7 @@
-"""A verb over many records: read as they come, answered in chunks, printed or written in order.
+"""A verb over many records: read as they come, answered in groups, printed or written in order.
 
-In: what the shell was given, and a function that answers records. Out: lines on stdout, or a file; what was skipped is
-named on stderr and counted. Knows nothing of the verbs.
+In: what the shell was given, and a `Verb`. Out: lines on stdout, or a file; what was skipped is named on stderr and counted.
+Knows nothing of what a verb does.
 """
 
 from __future__ import annotations
@@ -18,161 +18,237 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskwright.cli.terminal import say
-from maskwright.errors import DataError, QueryError, RunError
-from maskwright.records.notices import NAMED, Notices
+from maskwright.errors import DataError, QueryError, RunError, option
+from maskwright.records.notices import Notice, Notices
 
 if TYPE_CHECKING:
-    from maskwright.records.forms import Form
-    from maskwright.records.read import Record
+    from maskwright.cli.writers import Answered, OwnFiles, Sink
+    from maskwright.model.model import Model
+    from maskwright.records.record import Record
+    from maskwright.records.value_type import ValueType
+
+Columns = Callable[["Record", Any], dict[str, Any]]
+"""(record, answer) -> columns of a table"""
+Group = list[tuple["Record", Any]]
+"""records and their answers"""
+PICTURES = (".png",)
+"""endings of what there is to look at"""
 
 
 @dataclass(frozen=True)
-class Look:
-    """Answers as pictures to look at, and where they go."""
+class Given:
+    """What the shell was told of reading and writing."""
 
-    path: str
-    strip: Callable[[Record, dict[str, Any]], bytes]
+    text: str | None
+    """a file, a folder, "-", or a value that is spelled out; None: standard input"""
+    field: str | None
+    record: str | None
+    on_bad: str
+    out: str | None
+    as_json: bool
+    show: str | None = None
+    """where pictures to look at go"""
 
 
-CHUNK_RECORDS, CHUNK_SIZE = 512, 300_000
-LOOKS = (".png",)
-"""what pictures to look at end in"""
+@dataclass(frozen=True)
+class Verb:
+    """What is asked of every record."""
+
+    answer: Callable[[Sequence[Record]], list[Any]]
+    columns: Columns
+    """an answer as columns of a table"""
+    lines: Callable[[Record, Any, bool], list[str]]
+    """an answer as a person reads it; True: the record was the only one, and spelled out"""
+    schema: dict[str, str]
+    """columns and their kinds, as `format.arrow_schema` knows them"""
+    matrix: str | None = None
+    """the column that a .npy holds"""
+    values: Callable[[Any], list[Any]] | None = None
+    """values of the record's own kind that an answer holds: they may be written to files of their own"""
+    picture: Callable[[Record, Any], bytes] | None = None
+    """a PNG to look at"""
 
 
-def bulk(
-    text: str | None,
-    form: Form,
-    reading: tuple[str | None, str | None, str],
-    answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
-    out: str | None,
-    as_json: bool,
-    shown: Callable[[Record, dict[str, Any], bool], list[str]],
-    schema: Any,
-    matrix: str | None = None,
-    look: Look | None = None,
-) -> None:
-    """Reads records, answers them in chunks, and prints or writes what came, in order."""
-    from maskwright.cli.format import arrow_schema
-    from maskwright.cli.writers import Answers
-    from maskwright.records.tables import is_table
+def bulk(model: Model, given: Given, verb: Verb) -> None:
+    """Reads records, answers them in groups, and prints or writes what came, in order."""
+    from maskwright.cli.writers import Answered
 
-    sole = form.endings and os.path.isfile(text or "") and not is_table(Path(text or ""))  # such a file is one record
-    skipped, noted = Notices(_refused if sole else lambda message: say(f"skipped: {message}")), Notices(say)
-    if look and out and Path(out).absolute() == Path(look.path).absolute():
-        raise RunError(f"--show {look.path}: is --out too; name another")
-    if look and not form.endings:
-        raise QueryError(f"--show is for pictures; {form.name} is printed, or written with --out")
-    records, alone = _records(text, form, *reading, skipped, noted)
-    own = form.endings if form.column in schema else ()  # of what goes to --out
-    single = {Path(out or "").suffix.lower()}.intersection(own)
-    single |= {Path(look.path if look else "").suffix.lower()}.intersection(LOOKS)
+    kind = model.modality.value_type
+    _check_show(given, verb, kind)
+    skipped = Notices(_refused if _is_one_file(given, kind) else lambda notice: say(f"skipped: {notice.message}"))
+    noted = Notices(lambda notice: say(notice.message))
+    records, alone = _records(given, kind, skipped, noted)
+    own, drawn = _own_files(verb, kind), _drawn_files(verb, kind)
+    single = [Path(path).suffix.lower() for path, files in ((given.out, own), (given.show, drawn)) if path and files
+              and Path(path).suffix.lower() in files.endings]  # fmt: skip
     if single:
-        records = _only(records, form, min(single))
-    rows = _answered(records, form, answer, reading[2] == "skip" and not alone, skipped)
+        records = _only(records, kind, single[0])
     count = 0
     with ExitStack() as files:
-        sink, strips = None, None
-        if out:
-            sink = files.enter_context(Answers(Path(out), arrow_schema(schema), matrix, form, own))
-        if look:
-            kind = arrow_schema({form.column: "bytes"})
-            strips = files.enter_context(Answers(Path(look.path), kind, None, form, LOOKS, "--show"))
-        for chunk in rows:
-            count += len(chunk)
-            if strips and look:
-                strips.add([{"source": r.source, form.column: look.strip(r, row)} for r, row in chunk])
-            if sink:
-                sink.add([{"id": r.id, "source": r.source, **row} for r, row in chunk])
-                continue
-            for record, row in chunk:
-                named = row if alone else {"id": record.id, "source": record.source, **row}
-                lines = [json.dumps(_rounded(named), ensure_ascii=False)] if as_json else shown(record, row, alone)
-                print("\n".join(lines), flush=True)
+        sinks = _sinks(given, verb, kind, own, drawn, files)
+        for group in _answered(model, records, verb, given.on_bad == "skip" and not alone, skipped):
+            count += len(group)
+            for sink, columns in sinks:
+                sink.add([Answered(record, answer, columns) for record, answer in group])
+            if not given.out:
+                for record, answer in group:
+                    _print(record, answer, verb, given.as_json, alone)
         if not count:
-            why = skipped.first if skipped.count == 1 else f"{counted(skipped.count)} skipped"
+            why = skipped.first.message if skipped.first and skipped.count == 1 else f"{counted(skipped.count)} skipped"
             raise DataError(f"nothing was left to answer: {why}")
-    for path in filter(None, (out, look.path if look else None)):
+    for path in filter(None, (given.out, given.show)):
         say(f"{path}: {counted(count)}")
-    if noted.count > NAMED:
-        say(f"{noted.count:,} notes in all")
+    if words := noted.summary("notes"):
+        say(words)
     if skipped.count:
         say(f"skipped {skipped.count} of {counted(count + skipped.count)}")
 
 
-def _refused(message: str) -> None:
-    """Of a file that is one record there are no others to go on with."""
-    raise DataError(message)
-
-
 def counted(count: int) -> str:
+    """1 record, 2 records."""
     return f"{count:,} record" + "s" * (count != 1)
 
 
-def _only(records: Iterator[Record], form: Form, ending: str) -> Iterator[Record]:
-    """The only record there may be, told before any is answered."""
-    first = list(itertools.islice(records, 2))
-    if len(first) > 1:
-        raise RunError(f"several {form.name} don't go into one {ending} file; name a folder, or a .parquet file")
-    return iter(first)
+# Reading
 
 
-def _records(
-    text: str | None, form: Form, field: str | None, grain: str | None, on_bad: str, skipped: Notices, noted: Notices
-) -> tuple[Iterator[Record], bool]:
-    """The records of a file, a folder or stdin; or one text, given as it is."""
-    from maskwright.records.read import Record, Source, read
+def _is_one_file(given: Given, kind: ValueType) -> bool:
+    """Whether a file was given that is one record."""
+    from maskwright.records.tables import is_table
+
+    text = given.text or ""
+    return bool(kind.display.endings) and os.path.isfile(text) and not is_table(Path(text))
+
+
+def _refused(notice: Notice) -> None:
+    """Of a file that is one record there are no others to go on with."""
+    raise DataError(notice.what, where=notice.where)
+
+
+def _records(given: Given, kind: ValueType, skipped: Notices, noted: Notices) -> tuple[Iterator[Record], bool]:
+    """The records of a file, a folder or stdin; or one value, spelled out."""
+    from maskwright.records.read import Source, read
+    from maskwright.records.record import Origin, Record
     from maskwright.records.tables import kind_of
 
+    text = given.text
     if text is None:
         if sys.stdin.isatty():
-            raise QueryError(f"no {form.name}: give a file, or - and pipe it in")
+            raise QueryError(f"no {kind.name}", fix="give a file, or - and pipe it in")
         text = "-"
     if text != "-" and not os.path.exists(text):
-        if not form.literal:
-            raise DataError(f"{text}: no such file or folder (this model takes {form.name})")
+        if not kind.spelled_out:
+            raise DataError(f"no such file or folder (this model takes {kind.name})", where=text)
         if kind_of(Path(text)) and not any(c.isspace() for c in text):
-            raise DataError(f"{text}: no such file (a text of that name can be piped in with -)")
-        return iter([Record(text, "text")]), True
-    source = Source(paths=(text,), form=form, field=field, grain=grain, on_bad=on_bad, report=skipped, note=noted)
+            raise DataError("no such file (a text of that name can be piped in with -)", where=text)
+        return iter([Record(kind.of_python(text, kind.name), Origin(kind.name))]), True
+    source = Source(
+        paths=(text,), value_type=kind, field=given.field, grain=given.record, on_bad=given.on_bad,
+        on_skipped=skipped, on_notice=noted,
+    )  # fmt: skip
     return read(source), False
 
 
-def _answered(
-    records: Iterator[Record],
-    form: Form,
-    answer: Callable[[Sequence[Record]], list[dict[str, Any]]],
-    skip: bool,
-    skipped: Notices,
-) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
-    """Chunks of records with their answers; where one of a chunk can't be answered, the others still are."""
-    for chunk in _chunks(records, form):
+def _only(records: Iterator[Record], kind: ValueType, ending: str) -> Iterator[Record]:
+    """The only record there may be, told before any is answered."""
+    first = list(itertools.islice(records, 2))
+    if len(first) > 1:
+        fix = "name a folder, or a .parquet file"
+        raise RunError(f"several {kind.name} don't go into one {ending} file", fix=fix)
+    return iter(first)
+
+
+# Answering
+
+
+def _answered(model: Model, records: Iterator[Record], verb: Verb, skip: bool, skipped: Notices) -> Iterator[Group]:
+    """Groups of records with their answers; where one of a group can't be answered, the others still are."""
+    for group in model.groups(records):
         try:
-            yield list(zip(chunk, answer(chunk), strict=True))
-            continue
+            yield list(zip(group, verb.answer(group), strict=True))
         except (QueryError, DataError):
             if not skip:
                 raise
-        kept = []
-        for record in chunk:
-            try:
-                kept.append((record, answer([record])[0]))
-            except (QueryError, DataError) as error:
-                skipped(str(error))
-        if kept:
-            yield kept
+            yield _each_by_itself(group, verb, skipped)
 
 
-def _chunks(records: Iterator[Record], form: Form) -> Iterator[list[Record]]:
-    chunk: list[Record] = []
-    size = 0
-    for record in records:
-        chunk.append(record)
-        size += form.size(record.value)
-        if len(chunk) >= CHUNK_RECORDS or size >= CHUNK_SIZE:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+def _each_by_itself(group: Sequence[Record], verb: Verb, skipped: Notices) -> Group:
+    kept: Group = []
+    for record in group:
+        try:
+            kept += zip([record], verb.answer([record]), strict=True)
+        except (QueryError, DataError) as error:
+            skipped(Notice(error.message))
+    return kept
+
+
+# Writing
+
+
+def _check_show(given: Given, verb: Verb, kind: ValueType) -> None:
+    if not given.show:
+        return
+    if given.out and Path(given.out).absolute() == Path(given.show).absolute():
+        raise RunError(f"is {option('out')} too", where=option("show", given.show), fix="name another", option="show")
+    if not kind.display.endings:
+        fix = f"{kind.name} is printed, or written with {option('out')}"
+        raise QueryError(f"{option('show')} is for pictures", fix=fix, option="show")
+
+
+def _own_files(verb: Verb, kind: ValueType) -> OwnFiles | None:
+    """How answers are files of their own, where they hold values that can be."""
+    from maskwright.cli.writers import OwnFiles
+
+    values, display = verb.values, kind.display
+    if values is None or not display.endings:
+        return None
+
+    def contents(answered: Answered) -> list[tuple[bytes, str]]:
+        return [(display.cell(value), display.ending(value)) for value in values(answered.answer)]
+
+    return OwnFiles(kind.name, display.endings, contents)
+
+
+def _drawn_files(verb: Verb, kind: ValueType) -> OwnFiles | None:
+    """What there is to look at, as files."""
+    from maskwright.cli.writers import OwnFiles
+
+    picture = verb.picture
+    if picture is None:
+        return None
+
+    def contents(answered: Answered) -> list[tuple[bytes, str]]:
+        return [(picture(answered.record, answered.answer), PICTURES[0])]
+
+    return OwnFiles(kind.name, PICTURES, contents)
+
+
+def _sinks(
+    given: Given, verb: Verb, kind: ValueType, own: OwnFiles | None, drawn: OwnFiles | None, files: ExitStack
+) -> list[tuple[Sink, Columns]]:
+    """Where answers go, and where what there is to look at goes; and how each goes into a table."""
+    from maskwright.cli.format import arrow_schema
+    from maskwright.cli.writers import Answers
+    from maskwright.model.results import value_column
+
+    sinks: list[tuple[Sink, Columns]] = []
+    picture, column = verb.picture, value_column(kind)
+    if given.show and picture is not None:
+        to = Answers(Path(given.show), arrow_schema({column: "bytes"}), None, drawn, "show")
+        sinks.append((files.enter_context(to), lambda record, answer: {column: picture(record, answer)}))
+    if given.out:
+        to = Answers(Path(given.out), arrow_schema(verb.schema), verb.matrix, own)
+        sinks.append((files.enter_context(to), verb.columns))
+    return sinks
+
+
+def _print(record: Record, answer: Any, verb: Verb, as_json: bool, alone: bool) -> None:
+    if as_json:
+        named = {} if alone else {"id": record.id, "source": str(record.source)}
+        lines = [json.dumps(_rounded(named | verb.columns(record, answer)), ensure_ascii=False)]
+    else:
+        lines = verb.lines(record, answer, alone)
+    print("\n".join(lines), flush=True)
 
 
 def _rounded(value: Any) -> Any:

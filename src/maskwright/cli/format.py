@@ -6,27 +6,34 @@ In: what the library gave. Out: plain lines. Knows nothing of terminals: no colo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from maskwright.cli.terminal import held_out_words
 from maskwright.errors import RecipeError, nearest
-from maskwright.records.forms import Form, told
-from maskwright.records.read import Record, Source, read
+
+if TYPE_CHECKING:
+    from maskwright.model.about import About, HeldOutFigures
+    from maskwright.model.results import Filled, Filling, Score
+    from maskwright.records.record import Record
+    from maskwright.records.value_type import ValueType
 
 SCORE_SCHEMA = {
     "total": "double", "mean": "double", "per_token": "doubles", "shares": "doubles", "tokens": "strings",
     "offsets": "offsets",
 }  # fmt: skip
+ODD_SCHEMA = {"odd": "bool", "threshold": "double"}
 EMBED_SCHEMA = {"embedding": "floats"}
+LISTED = 20
+"""values of a set that are shown, at most"""
 
 
-def fill_schema(form: Form) -> dict[str, str]:
-    kind = "bytes" if form.endings else "string"
+def fill_schema(value_type: ValueType) -> dict[str, str]:
+    """Columns of `fill`'s answers, and their kinds."""
+    from maskwright.model.results import value_column
+
     return {
-        form.column: kind,
+        value_column(value_type): value_type.display.cell_type,
         "prob": "double",
         "log_prob": "double",
         "slots": "slots",
@@ -58,52 +65,86 @@ def arrow_schema(columns: dict[str, str]) -> Any:
     return pa.schema([(name, kinds[kind]) for name, kind in names.items()])
 
 
-def filled(form: Form, record: Record, row: dict[str, Any], alone: bool) -> list[str]:
+# Answers
+
+
+def fill_columns(value_type: ValueType, filling: Filling, regions: bool) -> dict[str, Any]:
+    """A filling as columns; `regions`: sets were asked for."""
+    row = filling.row(value_type)
+    if not regions:
+        for slot in row["slots"]:
+            slot.pop("region")
+    if not row["completions"]:
+        row.pop("completions")
+    return row
+
+
+def filled(value_type: ValueType, filling: Filling, alone: bool) -> list[str]:
     """The filled text; for one alone also what else may stand there."""
-    shown = form.shown(row[form.column])
+    shown = value_type.display.shown
     if not alone:
-        return [form.shown(c[form.column]) for c in row.get("completions", [])] or [shown]
-    lines = [f"{shown}    " + (f"p = {row['prob']:.3g}" if row["prob"] else f"log p = {row['log_prob']:.5g}")]
-    for slot in row["slots"]:
+        return [shown(completion.value) for completion in filling.completions or [filling]]
+    lines = [f"{shown(filling.value)}    " + _probability(filling, "p = {:.3g}", 5)]
+    for slot in filling.slots:
         offered = "  ".join(
-            f"{json.dumps(t, ensure_ascii=False)} {p:.3f}" for t, p in zip(slot["tokens"], slot["probs"], strict=True)
+            f"{json.dumps(t, ensure_ascii=False)} {p:.3f}" for t, p in zip(slot.tokens, slot.probs, strict=True)
         )
-        lines.append(f"  at {slot['offset']}: {offered}")
-        if slot.get("region") is not None:
-            values = [json.dumps(t, ensure_ascii=False) for t in slot["region"]]
-            more = f" and {len(values) - 20} more" if len(values) > 20 else ""
-            lines.append(f"    set of {len(values)}: {' '.join(values[:20])}{more}")
-    for c in row.get("completions", []):
-        p = f"{c['prob']:.4f}" if c["prob"] else f"log p = {c['log_prob']:.5g}"
-        lines.append(f"  {p}  {form.shown(c[form.column])}")
-    return lines
+        lines.append(f"  at {slot.offset}: {offered}")
+        if slot.region is not None:
+            values = [json.dumps(t, ensure_ascii=False) for t in slot.region]
+            more = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
+            lines.append(f"    set of {len(values)}: {' '.join(values[:LISTED])}{more}")
+    return lines + [f"  {_probability(c, '{:.4f}', 5)}  {shown(c.value)}" for c in filling.completions]
 
 
-def scored(form: Form, record: Record, row: dict[str, Any], alone: bool) -> list[str]:
+def _probability(filled: Filled, words: str, digits: int) -> str:
+    """A probability, or its logarithm where floats have none so small."""
+    return words.format(filled.prob) if filled.prob else f"log p = {filled.log_prob:.{digits}g}"
+
+
+def score_columns(score: Score, threshold: float | None) -> dict[str, Any]:
+    """A score as columns; with a threshold also whether the record is odd."""
+    odd = {} if threshold is None else {"odd": score.mean > threshold, "threshold": threshold}
+    return asdict(score) | {"mean": score.mean} | odd
+
+
+def scored(value_type: ValueType, record: Record, score: Score, threshold: float | None, alone: bool) -> list[str]:
+    """Nats in all and a token; for one alone also those of each token."""
+    odd = threshold is not None and score.mean > threshold
     if not alone:
-        odd = ("odd\t" if row["odd"] else "\t") if "odd" in row else ""
-        figures = f"{row['total']:.3f}\t{row['mean']:.3f}"
-        return [f"{odd}{figures}\t{record.source}\t{_short(form.brief(record.value))}"]
-    lines = [f"{row['total']:.3f} nats in all, {row['mean']:.3f} a token"]
-    if "odd" in row:
-        lines[0] += f": {'odd' if row['odd'] else 'ordinary'} (the line is at {row['threshold']:.3f} a token)"
-    pairs = zip(row["tokens"], row["per_token"], strict=True)
+        verdict = "" if threshold is None else "odd\t" if odd else "\t"
+        brief = _short(value_type.display.brief(record.value))
+        return [f"{verdict}{score.total:.3f}\t{score.mean:.3f}\t{record.source}\t{brief}"]
+    lines = [f"{score.total:.3f} nats in all, {score.mean:.3f} a token"]
+    if threshold is not None:
+        lines[0] += f": {'odd' if odd else 'ordinary'} (the line is at {threshold:.3f} a token)"
+    pairs = zip(score.tokens, score.per_token, strict=True)
     return lines + [
         f"  {nats:7.3f}  {'#' * min(int(nats * 3), 40):<40} {json.dumps(t, ensure_ascii=False)}" for t, nats in pairs
     ]
 
 
-def embedded(record: Record, row: dict[str, Any], alone: bool) -> list[str]:
-    return [" ".join(f"{x:.5f}" for x in row["embedding"])]
+# Runs
 
 
-def trained(out: str, about: dict[str, Any]) -> list[str]:
+def held_out(seen: HeldOutFigures) -> str:
+    """What a net did on held-out data, compared with counting."""
+    words = f"held-out {seen.bits_per_byte:.3f} bits a byte"
+    floors = {"neighbours": seen.floor_neighbours, "frequency": seen.floor_frequency}
+    known = ", ".join(f"{name} {floor:.3f}" for name, floor in floors.items() if floor is not None)
+    return f"{words} (counting: {known})" if known else words
+
+
+def trained(out: str, about: About) -> list[str]:
     """The last words of a run."""
-    held = about["held_out"]
-    floor = held["floor_neighbours"]
-    below = (floor - held["bits_per_byte"]) / floor
+    held, done = about.held_out, about.trained
+    if held is None or done is None:  # a checkpoint of another library's, that was finished before it began
+        return [f"{out}: ready"]
+    words, below = f"{out}: ready after {done.seconds:.0f} s; {held_out(held)}", held.below_counting
+    if below is None:
+        return [words]
     verdict = f"{below:.0%} below counting" if below > 0 else "no better than counting: train longer, or on more data"
-    return [f"{out}: ready after {about['trained']['seconds']:.0f} s; {held_out_words(held)}: {verdict}"]
+    return [f"{words}: {verdict}"]
 
 
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -129,7 +170,7 @@ def planned(rows: Sequence[dict[str, Any]]) -> list[str]:
             "held-out bits a byte": (
                 f"{row['bits_per_byte']:.2f} ({row['low']:.2f} to {row['high']:.2f})" if row["bits_per_byte"] else "unknown"
             ),
-            "counting reaches": f"{row['floor_neighbours']:.2f}",
+            "counting reaches": "unknown" if row["floor_neighbours"] is None else f"{row['floor_neighbours']:.2f}",
             "memory": f"{row['memory_mb']:,} MB",
             "disk, while it runs": f"{row['disk_mb']:,} MB",
         }
@@ -150,66 +191,19 @@ def names(what: str) -> list[str]:
     """What `maskwright list` prints."""
     kinds = ("modalities", "families", "keys")
     if what == "modalities":
-        from maskwright.modalities import names as modalities
+        from maskwright.modalities import detect
 
-        return modalities()
+        return detect.names()
     if what == "families":
-        from maskwright.nets.checkpoints.convert import FAMILIES
+        from maskwright.modalities import detect
 
-        return [f"{family.name} ({family.architecture})" for family in FAMILIES.values()]
+        known = [family for name in detect.names() for family in detect.modality(name).checkpoints.families]
+        return [f"{family.name} ({family.architecture})" for family in known]
     if what == "keys":
-        from maskwright.runs.recipe import Recipe, keys
+        from maskwright.runs.recipe import keys
 
-        return [f"{key} = {json.dumps(Recipe()[key])}" for key in keys()]
-    raise RecipeError(f"list {what}: choose one of {', '.join(kinds)}{nearest(what, kinds)}")
-
-
-def model(folder: Path) -> list[str]:
-    """A model folder, or a run on its way."""
-    from maskwright.model.folder import read_about
-
-    about = read_about(folder) if (folder / "maskwright.json").is_file() else {}
-    lines = [f"{folder}: " + ("a model" if about.get("finished") else "a run that is not finished")]
-    metrics = folder / "metrics.jsonl"
-    if metrics.is_file():
-        looks = [json.loads(line) for line in metrics.read_text().splitlines() if '"held_out"' in line]
-        if looks:
-            first, last = looks[0], looks[-1]
-            lines.append(f"  held-out bits a byte: {first['held_out']['bits_per_byte']:.3f} at step {first['step']}, "
-                         f"{last['held_out']['bits_per_byte']:.3f} at step {last['step']}")  # fmt: skip
-    if about:
-        data, net, done = about["data"], about["net"], about["trained"]
-        lines += [
-            f"  {about['modality']}, made by maskwright {about['version']}",
-            f"  data: {', '.join(data['paths'])}: {data['records']:,} records, {data['bytes'] / 1e6:.2f} MB,"
-            f" {data['duplicates']:,} duplicates left out, {data['held_out_records']:,} records held out",
-            f"  net: width {net['width']}, {net['layers']} layers, {net['heads']} heads, reads {net['length']} tokens",
-            f"  weights of step {done['step']:,} of {done['steps']:,}; {done['seconds']:.0f} s;"
-            f" data seen {done['epochs']} times",
-            f"  {held_out_words(about['held_out'])}",
-            "  calibrated" if about["calibration"] else "  not calibrated yet",
-        ]
-    return lines
-
-
-def data(source: Source, kind: str = "auto") -> list[str]:
-    """A data set: what its records are, or are asked to be taken for, how many, how large, how many twice."""
-    if kind == "auto":
-        form, why = told(source.paths, source.field)
-    else:
-        from maskwright.modalities import modality
-
-        form, why = modality(kind).form, "as asked"
-    folds: list[int] = []
-
-    def values() -> Iterator[Any]:
-        for record in read(replace(source, form=form)):
-            folds.append(record.fold)
-            yield record.value
-
-    facts = form.facts(values())
-    lines = [f"taken for {form.name}: {why}", *facts, f"{len(folds) - len(set(folds)):,} of them repeat another"]
-    return [f"{', '.join(source.paths)}: {len(folds):,} records", *(f"  {line}" for line in lines)]
+        return [f"{name} = {json.dumps(key.default)}" for name, key in keys().items()]
+    raise RecipeError(f"choose one of {', '.join(kinds)}{nearest(what, kinds)}", where=f"list {what}")
 
 
 def _short(text: str, most: int = 80) -> str:

@@ -1,6 +1,6 @@
 """What a person sees while something runs: a bar on a terminal, a line every ten seconds in a log.
 
-In: a run's `News`. Out: words on stderr. Computes nothing.
+In: a run's `Progress`. Out: words on stderr, options spelled as the shell has them. Computes nothing.
 """
 
 from __future__ import annotations
@@ -11,17 +11,27 @@ import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from maskwright.errors import MaskwrightWarning
+from maskwright.errors import MaskwrightWarning, spelled
 
 if TYPE_CHECKING:
-    from maskwright.runs.train import News
+    from maskwright.system.progress import Progress
 
 LINE_EVERY = 10.0
+SHORT = {"settings": "--set", "n": "-n"}
+"""options whose name in a shell doesn't follow from their name in Python"""
+
+
+def in_shell(name: str, value: str) -> str:
+    """An option as the shell spells it: `--on-bad skip`, `--resume`, `--set train.lr=3e-4`."""
+    if "." in name:
+        return f"--set {name}={value}" if value else f"--set {name}"
+    flag = SHORT.get(name, "--" + name.replace("_", "-"))
+    return flag if value in ("", "True") else f"{flag} {value}"
 
 
 def say(words: str) -> None:
     """A plain line on stderr: never wrapped, never marked up."""
-    print(words, file=sys.stderr, flush=True)
+    print(spelled(words, in_shell), file=sys.stderr, flush=True)
 
 
 _AS_EVER = warnings.showwarning
@@ -32,20 +42,13 @@ def warned(
 ) -> None:
     """`warnings.showwarning` of the command: what is meant for users is a line like any other."""
     if issubclass(category, MaskwrightWarning):
-        say(str(message))
+        say(str(message.args[0]) if isinstance(message, Warning) else message)
     else:
         _AS_EVER(message, category, filename, lineno, file, line)
 
 
-def held_out_words(seen: dict[str, float]) -> str:
-    return (
-        f"held-out {seen['bits_per_byte']:.3f} bits a byte"
-        f" (counting: neighbours {seen['floor_neighbours']:.3f}, frequency {seen['floor_frequency']:.3f})"
-    )
-
-
 class ProgressBar:
-    """`with Progress() as watch: train(..., watch=watch)`."""
+    """`with ProgressBar() as watch: train(..., watch=watch)`."""
 
     def __init__(self) -> None:
         self.begun = self.spoke = time.monotonic()
@@ -71,11 +74,11 @@ class ProgressBar:
         if self.bar:
             self.bar.stop()
 
-    def __call__(self, news: News) -> None:
-        if news.words:
-            self._line(news.words)
+    def __call__(self, news: Progress) -> None:
+        if news.notice:
+            self._line(news.notice)
         if news.line and "held_out" in news.line:
-            self.look = held_out_words(news.line["held_out"])
+            self.look = _look(news.line["held_out"])
         words = self._words(news)
         changed, self.phase = news.phase != self.phase, news.phase
         if self.bar:
@@ -88,11 +91,11 @@ class ProgressBar:
 
     def _line(self, words: str) -> None:
         if self.bar:
-            self.bar.console.print(words, markup=False, highlight=False, soft_wrap=True)
+            self.bar.console.print(spelled(words, in_shell), markup=False, highlight=False, soft_wrap=True)
         else:
             say(words)
 
-    def _words(self, news: News) -> str:
+    def _words(self, news: Progress) -> str:
         if news.line:
             parts = [
                 f"step {news.line['step']}",
@@ -101,3 +104,10 @@ class ProgressBar:
             ]
             return ", ".join(parts) + (f"; {self.look}" if self.look else "")
         return f"{news.size / 1e6:.1f} MB" if news.size else ""
+
+
+def _look(seen: dict[str, float]) -> str:
+    from maskwright.cli import format
+    from maskwright.model.about import HeldOutFigures
+
+    return format.held_out(HeldOutFigures(**seen))

@@ -1,17 +1,17 @@
 """Answers of bulk verbs to a file: Parquet, jsonl, .npy with a jsonl of ids beside it, or files of the values' own kind.
 
-In: rows as they come. Out: all of it, or nothing: rows stream into a temporary sibling that takes the name at the end.
-An existing file is never overwritten. Knows nothing of the verbs: a row is a dictionary.
+In: `Answered` records as they come. Out: all of it, or nothing: rows stream into a temporary sibling that takes the name at
+the end. An existing file is never overwritten. Knows nothing of the verbs.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -20,16 +20,43 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from maskwright.errors import RunError
-from maskwright.records.forms import Form
+from maskwright.errors import RunError, option
+from maskwright.records.record import Origin, Record
 
 LISTED = "sources.jsonl"
 """in a folder of files: what each was made of"""
-Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A record and what a verb made of it."""
+
+    record: Record
+    answer: Any
+    columns: Callable[[Record, Any], dict[str, Any]]
+    """(record, answer) -> columns of a table"""
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As a row of a table, with the record's id and source."""
+        own = self.columns(self.record, self.answer)
+        return {"id": self.record.id, "source": str(self.record.source), **own}
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """Answers that may be files of their own."""
+
+    name: str
+    """of several, as a person says it"""
+    endings: Sequence[str]
+    """that such a file may have, the usual one first"""
+    contents: Callable[[Answered], list[tuple[bytes, str]]]
+    """what each file of an answer holds, and its ending"""
 
 
 class Sink(Protocol):
-    def add(self, rows: Sequence[Row]) -> None: ...
+    def add(self, answers: Sequence[Answered]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -38,8 +65,8 @@ class Parquet:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.schema, self.writer = schema, pq.ParquetWriter(path, schema, compression="zstd")
 
-    def add(self, rows: Sequence[Row]) -> None:
-        self.writer.write_table(pa.Table.from_pylist(list(rows), schema=self.schema))
+    def add(self, answers: Sequence[Answered]) -> None:
+        self.writer.write_table(pa.Table.from_pylist([answer.row for answer in answers], schema=self.schema))
 
     def close(self) -> None:
         self.writer.close()
@@ -49,7 +76,10 @@ class Jsonl:
     def __init__(self, path: Path) -> None:
         self.file = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 (closed by close)
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, answers: Sequence[Answered]) -> None:
+        self.write([answer.row for answer in answers])
+
+    def write(self, rows: Sequence[dict[str, Any]]) -> None:
         self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
     def close(self) -> None:
@@ -65,11 +95,12 @@ class Npy:
         self.rows = self.width = self.size = 0
         self._header()
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, answers: Sequence[Answered]) -> None:
+        rows = [answer.row for answer in answers]
         matrix = np.stack([row[self.column] for row in rows]).astype("<f4")
         self.rows, self.width = self.rows + len(matrix), matrix.shape[1]
         self.file.write(matrix.tobytes())
-        self.ids.add([{name: value for name, value in row.items() if name != self.column} for row in rows])
+        self.ids.write([{name: value for name, value in row.items() if name != self.column} for row in rows])
 
     def close(self) -> None:
         self.file.seek(0)
@@ -84,16 +115,16 @@ class Npy:
         np.lib.format.write_array_header_2_0(self.file, shape)
         size = self.file.tell() - before
         if self.rows and size != self.size:
-            raise RunError("the header of the .npy file changed its size; write .parquet instead")
+            raise RunError("the header of the .npy file changed its size", fix="write .parquet instead")
         self.size = size
 
 
 class Files:
-    """Values that are files of their own: the only one to a path that ends like it, or any number into a folder, named after
-    their records, and listed with them in a file."""
+    """Answers that are files of their own: the only one to a path that ends like it, or any number into a folder, named
+    after their records, and listed with them in a file."""
 
-    def __init__(self, path: Path, form: Form, final: Path) -> None:
-        self.path, self.form, self.final, self.several = path, form, final, not final.suffix
+    def __init__(self, path: Path, own: OwnFiles, final: Path) -> None:
+        self.path, self.own, self.final, self.several = path, own, final, not final.suffix
         self.names: Counter[str] = Counter()
         if path.is_dir():  # of a command that was killed
             shutil.rmtree(path)
@@ -102,33 +133,38 @@ class Files:
             path.mkdir()
             self.listed = Jsonl(path / LISTED)
 
-    def add(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            values = [c[self.form.column] for c in row.get("completions") or [row]]
-            ending = self.form.ending(values[0])
-            name = self._fresh(row["source"], f"-1{ending}" if len(values) > 1 else ending)
-            for number, value in enumerate(values, 1):
-                if self.several:
-                    own = f"{name}{f'-{number}' if len(values) > 1 else ''}{ending}"
-                    (self.path / own).write_bytes(value)
-                    self.listed.add([{"file": own, "source": row["source"]}])
-                elif self.path.exists() or len(values) > 1:
-                    raise RunError(f"several {self.form.name} don't go into one file; name a folder, or a .parquet file")
-                elif ending != self.final.suffix.lower():
-                    raise RunError(f"{self.final}: what was made doesn't go into such a file; end it in {ending}")
-                else:
-                    self.path.write_bytes(value)
+    def add(self, answers: Sequence[Answered]) -> None:
+        for answer in answers:
+            contents = self.own.contents(answer)
+            if self.several:
+                self._add_to_folder(answer.record.source, contents)
+            else:
+                self._write_only(contents)
 
-    def _fresh(self, source: str, ending: str) -> str:
-        """A file's name without its ending, and with the row of a table; where that is taken with its folder before it, or a
-        number behind."""
-        if not self.several:
-            return ""
-        found = re.fullmatch(r"(.*?)(?::(?:[^:]*\brow )?(\d[\d\[\]]*))?", source, re.S)
-        file, row = Path(found[1] if found else source), found[2] if found else None
-        name = file.stem + (f"-{row}" if row else "")
+    def _add_to_folder(self, source: Origin, contents: list[tuple[bytes, str]]) -> None:
+        many = len(contents) > 1
+        ends = [f"-{number}{ending}" if many else ending for number, (_, ending) in enumerate(contents, 1)]
+        name = self._fresh(source, ends)
+        for end, (data, _) in zip(ends, contents, strict=True):
+            (self.path / (name + end)).write_bytes(data)
+            self.listed.write([{"file": name + end, "source": str(source)}])
+
+    def _write_only(self, contents: list[tuple[bytes, str]]) -> None:
+        if self.path.exists() or len(contents) > 1:
+            fix = "name a folder, or a .parquet file"
+            raise RunError(f"several {self.own.name} don't go into one file", fix=fix)
+        ((data, ending),) = contents
+        if ending != self.final.suffix.lower():
+            raise RunError("what was made doesn't go into such a file", where=self.final, fix=f"end it in {ending}")
+        self.path.write_bytes(data)
+
+    def _fresh(self, source: Origin, ends: Sequence[str]) -> str:
+        """What all files of a record begin with: its file's name, and the row of a table; where that is taken with its
+        folder before it, or a number behind."""
+        file = Path(source.name)
+        name = file.stem + (f"-{source.number}" if source.number else "")
         tried = name
-        while (self.path / (tried + ending)).exists():
+        while any((self.path / (tried + end)).exists() for end in ends):
             self.names[name] += 1
             tried = f"{name}~{self.names[name]}" if self.names[name] > 1 else f"{file.parent.name}-{name}"
         return tried
@@ -139,34 +175,35 @@ class Files:
 
 
 class Answers:
-    """`with Answers(path, schema) as out: out.add(rows)`; nothing is left behind where it fails."""
+    """`with Answers(path, schema) as out: out.add(answers)`; nothing is left behind where it fails."""
 
     def __init__(
         self,
         path: Path,
         schema: pa.Schema,
         matrix: str | None = None,
-        form: Form | None = None,
-        own: Sequence[str] = (),
-        option: str = "--out",
+        own: OwnFiles | None = None,
+        parameter: str = "out",
     ) -> None:
-        """`own`: endings of files of single values; none where rows hold no such values."""
-        suffix, kinds = path.suffix.lower(), [".parquet", *(own or [".jsonl"]), *([".npy"] if matrix else [])]
+        """`matrix`: the column that a .npy holds; `own`: where answers may be files of their own; `parameter`: the option
+        that named the path. Raises RunError where nothing can be written there."""
+        where, suffix = option(parameter, path), path.suffix.lower()
+        kinds = [".parquet", *(own.endings if own else [".jsonl"]), *([".npy"] if matrix else [])]
         if suffix not in kinds and (suffix or not own):
             folder = ", or name a folder without an ending" if own else ""
-            raise RunError(f"{option} {path}: end it in {' or '.join(kinds)}{folder}")
+            raise RunError(f"end it in {' or '.join(kinds)}{folder}", where=where, option=parameter)
         self.finals = [path] + ([path.with_suffix(".ids.jsonl")] if suffix == ".npy" and matrix else [])
         for final in self.finals:
             if final.exists():
-                raise RunError(f"{option} {final}: exists; name another")
+                raise RunError("exists", where=option(parameter, final), fix="name another", option=parameter)
             if not final.parent.is_dir():
-                raise RunError(f"{option} {final}: there is no folder {final.parent}")
+                raise RunError(f"there is no folder {final.parent}", where=option(parameter, final), option=parameter)
         self.temporaries = [final.with_name(f".{final.name}.tmp") for final in self.finals]
         self.sink: Sink
         if suffix == ".parquet":
             self.sink = Parquet(self.temporaries[0], schema)
-        elif form and own and suffix in (*own, ""):
-            self.sink = Files(self.temporaries[0], form, path)
+        elif own:
+            self.sink = Files(self.temporaries[0], own, path)
         elif suffix == ".jsonl":
             self.sink = Jsonl(self.temporaries[0])
         else:

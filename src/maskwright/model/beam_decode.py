@@ -20,7 +20,7 @@ from maskwright.errors import QueryError
 from maskwright.modalities.base import Query
 from maskwright.model.predictor import Predictor, Question, truth
 from maskwright.model.windows import around
-from maskwright.tokens import Array, Tokens, grid
+from maskwright.tokens import Array, Distribution, Tokens, grid
 
 BEAM = 4
 
@@ -62,7 +62,7 @@ class Hypothesis:
 class Decoding:
     """Blanks of one query that are read together, under way."""
 
-    asked: Query
+    query: Query
     number: int
     """which query"""
     window: Array
@@ -85,17 +85,17 @@ class Completion:
 
 Pick = tuple[Decoding, Hypothesis, int]
 """whose turn it is, and which blank of its window"""
-Choose = Callable[[Any, list[Pick]], list[Candidates]]
-"""(a distribution with a row a turn, the turns) -> what each may put there"""
+Choose = Callable[[Distribution, list[Pick]], list[Candidates]]
+"""(a distribution with a row a turn, the picks) -> what each may put there"""
 
 
-def begin(reader: Predictor, asked: Sequence[Query]) -> list[Decoding]:
+def begin(predictor: Predictor, queries: Sequence[Query]) -> list[Decoding]:
     """A window around every query's blanks; blanks too far apart for one window are decoded apart."""
     out = []
-    for number, query in enumerate(asked):
+    for number, query in enumerate(queries):
         shape = query.tokens.shape
-        for blanks in _groups(np.flatnonzero(~query.tokens.present), shape, reader.most):
-            window = around(shape, blanks, reader.most)
+        for blanks in _groups(query.blanks, shape, predictor.most):
+            window = around(shape, blanks, predictor.most)
             at = np.searchsorted(window, blanks)
             out.append(Decoding(query, number, window, at, [Hypothesis(query.tokens.take(window), at)]))
     return out
@@ -113,10 +113,10 @@ def _groups(blanks: Array, shape: tuple[int, ...], most: int) -> list[Array]:
     return [blanks[group == number] for number in range(int(group.max()) + 1)]
 
 
-def _completions(asked: Sequence[Query], decodings: list[Decoding], most: int) -> list[list[Completion]]:
+def _completions(queries: Sequence[Query], decodings: list[Decoding], most: int) -> list[list[Completion]]:
     """For each query, the `most` best combinations of what its groups of blanks came to."""
-    out = [[Completion(query.tokens, 0.0, 0.0)] for query in asked]
-    lone = [int((~query.tokens.present).sum()) == 1 for query in asked]
+    out = [[Completion(query.tokens, 0.0, 0.0)] for query in queries]
+    lone = [len(query.blanks) == 1 for query in queries]
     for d in decodings:
         combined = []
         for done in out[d.number]:
@@ -129,10 +129,10 @@ def _completions(asked: Sequence[Query], decodings: list[Decoding], most: int) -
     return out
 
 
-def best(reader: Predictor, asked: Sequence[Query], config: DecodeConfig) -> list[list[Completion]]:
+def best(predictor: Predictor, queries: Sequence[Query], config: DecodeConfig) -> list[list[Completion]]:
     """The likeliest completions of each query, best first, distinct, `config.beam` at the most."""
 
-    def likeliest(distribution: Any, turns: list[Pick]) -> list[Candidates]:
+    def likeliest(distribution: Distribution, picks: list[Pick]) -> list[Candidates]:
         values, log_probs = distribution.candidates(max(config.beam, config.offers))
         arrays = {n: v.cpu().numpy() for n, v in values.items()}
         out = []
@@ -141,52 +141,52 @@ def best(reader: Predictor, asked: Sequence[Query], config: DecodeConfig) -> lis
             out.append(({n: v[row][possible] for n, v in arrays.items()}, found[possible]))
         return out
 
-    decodings = begin(reader, asked)
-    _fill(reader, decodings, config, likeliest)
+    decodings = begin(predictor, queries)
+    _fill(predictor, decodings, config, likeliest)
     if config.rescore:
-        _again(reader, decodings, config)
-    return _completions(asked, decodings, config.beam)
+        _again(predictor, decodings, config)
+    return _completions(queries, decodings, config.beam)
 
 
-def forced(reader: Predictor, asked: Sequence[Query], config: DecodeConfig) -> list[Completion]:
+def forced(predictor: Predictor, queries: Sequence[Query], config: DecodeConfig) -> list[Completion]:
     """The joint log probability of each query's given completion (`Asked.truth`), its surest blank first."""
 
-    def given(distribution: Any, turns: list[Pick]) -> list[Candidates]:
-        place = [int(np.searchsorted(np.flatnonzero(~d.asked.tokens.present), d.window[at])) for d, _, at in turns]
-        truths = [d.asked.truth or {} for d, _, _ in turns]
+    def given(distribution: Distribution, picks: list[Pick]) -> list[Candidates]:
+        place = [int(np.searchsorted(d.query.blanks, d.window[at])) for d, _, at in picks]
+        truths = [d.query.truth or {} for d, _, _ in picks]
         values = {n: np.array([t[n][i] for t, i in zip(truths, place, strict=True)]) for n in truths[0]}
         log_probs = -distribution.nll(values).double().cpu().numpy()
-        return [({n: v[i : i + 1] for n, v in values.items()}, log_probs[i : i + 1]) for i in range(len(turns))]
+        return [({n: v[i : i + 1] for n, v in values.items()}, log_probs[i : i + 1]) for i in range(len(picks))]
 
-    decodings = begin(reader, asked)
-    _fill(reader, decodings, config, given)
+    decodings = begin(predictor, queries)
+    _fill(predictor, decodings, config, given)
     if config.rescore:
-        _again(reader, decodings, config)
-    return [only for [only] in _completions(asked, decodings, 1)]
+        _again(predictor, decodings, config)
+    return [only for [only] in _completions(queries, decodings, 1)]
 
 
-def draws(reader: Predictor, asked: Sequence[Query], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
+def draws(predictor: Predictor, queries: Sequence[Query], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
     """A sample of each completion, each blank from its conditional, the surest first. The i-th depends on its query,
     `key`, `seed` and i alone: the first of many are those of few."""
-    decodings = begin(reader, asked)
-    rngs = [np.random.default_rng((seed, key, number)) for number in range(len(asked))]
+    decodings = begin(predictor, queries)
+    rngs = [np.random.default_rng((seed, key, number)) for number in range(len(queries))]
 
-    def drawn(distribution: Any, turns: list[Pick]) -> list[Candidates]:
+    def drawn(distribution: Distribution, picks: list[Pick]) -> list[Candidates]:
         out = []
-        for row, (d, _, _) in enumerate(turns):
+        for row, (d, _, _) in enumerate(picks):
             one = distribution.take([row])
             values = one.sample(rngs[d.number])
             out.append(({n: v.cpu().numpy() for n, v in values.items()}, -one.nll(values).double().cpu().numpy()))
         return out
 
-    _fill(reader, decodings, config, drawn)
-    return [only for [only] in _completions(asked, decodings, 1)]
+    _fill(predictor, decodings, config, drawn)
+    return [only for [only] in _completions(queries, decodings, 1)]
 
 
-def _fill(reader: Predictor, decodings: list[Decoding], config: DecodeConfig, choose: Choose) -> None:
+def _fill(predictor: Predictor, decodings: list[Decoding], config: DecodeConfig, choose: Choose) -> None:
     """Until nothing is open: every hypothesis fills its surest blank with each of the values that `choose` offers."""
     while open_ := [(d, h) for d in decodings for h in d.beam if h.left.size]:
-        offers = iter(_surest(reader, open_, config, choose))
+        offers = iter(_surest(predictor, open_, config, choose))
         for d in decodings:
             grown: dict[bytes, Hypothesis] = {}
             for h in d.beam if d.beam[0].left.size else ():
@@ -198,33 +198,38 @@ def _fill(reader: Predictor, decodings: list[Decoding], config: DecodeConfig, ch
                     if name not in grown or grown[name].log_prob < new.log_prob:
                         grown[name] = new
             if d.beam[0].left.size and not grown:
-                raise QueryError("nothing at all can stand in this blank; write it without the space before it")
+                fix = "write it without the space before it"
+                raise QueryError("nothing at all can stand in this blank", fix=fix)
             if grown:
                 d.beam = sorted(grown.values(), key=lambda h: -h.log_prob)[: config.beam]
 
 
 def _surest(
-    reader: Predictor, open_: list[tuple[Decoding, Hypothesis]], config: DecodeConfig, choose: Choose
+    predictor: Predictor, open_: list[tuple[Decoding, Hypothesis]], config: DecodeConfig, choose: Choose
 ) -> list[tuple[int, Candidates]]:
     """Each open hypothesis' surest blank, and what may be put there."""
 
-    def answer(distribution: Any, members: list[int], rows: Array) -> list[tuple[int, Candidates]]:
+    def answer(distribution: Distribution, members: list[int], rows: Array) -> list[tuple[int, Candidates]]:
         these = [open_[m] for m in members]
-        distribution = _calibrated(reader, distribution, these, [h.left for _, h in these], config)
+        distribution = _calibrated(predictor, distribution, these, [h.left for _, h in these], config)
         certainty = distribution.certainty().cpu().numpy()
         row = [int(a + certainty[a:b].argmax()) for a, b in pairwise(rows)]
         at = [int(h.left[r - a]) for (_, h), r, a in zip(these, row, rows[:-1], strict=True)]
-        turns = [(d, h, i) for (d, h), i in zip(these, at, strict=True)]
-        return list(zip(at, choose(distribution.take(row), turns), strict=True))
+        picks = [(d, h, i) for (d, h), i in zip(these, at, strict=True)]
+        return list(zip(at, choose(distribution.take(row), picks), strict=True))
 
-    return reader.ask([Question(h.tokens, ~h.tokens.present, h.left) for _, h in open_], answer)
+    return predictor.ask([Question(h.tokens, ~h.tokens.present, h.left) for _, h in open_], answer)
 
 
 def _calibrated(
-    reader: Predictor, distribution: Any, these: list[tuple[Decoding, Hypothesis]], at: list[Array], config: DecodeConfig
+    predictor: Predictor,
+    distribution: Distribution,
+    these: list[tuple[Decoding, Hypothesis]],
+    at: list[Array],
+    config: DecodeConfig,
 ) -> Any:
-    where = [(d.asked, int(d.window[i])) for (d, _), indices in zip(these, at, strict=True) for i in indices]
-    return reader.modality.restrict(distribution.tempered(config.temperature), where)
+    where = [(d.query, int(d.window[i])) for (d, _), indices in zip(these, at, strict=True) for i in indices]
+    return predictor.modality.restrict(distribution.tempered(config.temperature), where)
 
 
 def _put(h: Hypothesis, at: int, values: dict[str, Array], log_p: float) -> Hypothesis:
@@ -232,24 +237,24 @@ def _put(h: Hypothesis, at: int, values: dict[str, Array], log_p: float) -> Hypo
     return replace(h, tokens=tokens, left=h.left[h.left != at], log_prob=h.log_prob + log_p)
 
 
-def _again(reader: Predictor, decodings: list[Decoding], config: DecodeConfig) -> None:
+def _again(predictor: Predictor, decodings: list[Decoding], config: DecodeConfig) -> None:
     """Every blank of every finished hypothesis given all the others; of one blank there is nothing to ask."""
     pairs = [(d, h) for d in decodings if len(d.blanks) > 1 for h in d.beam]
-    asked = [(d, h, int(i)) for d, h in pairs for i in d.blanks]
+    slots = [(d, h, int(i)) for d, h in pairs for i in d.blanks]
     questions = []
-    for _, h, i in asked:
+    for _, h, i in slots:
         hidden = ~h.tokens.present
         hidden[i] = True
         questions.append(Question(h.tokens, hidden, np.array([i])))
 
-    def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:
-        at = [np.array([asked[m][2]]) for m in members]
-        distribution = _calibrated(reader, distribution, [asked[m][:2] for m in members], at, config)
+    def answer(distribution: Distribution, members: list[int], rows: Array) -> list[Any]:
+        at = [np.array([slots[m][2]]) for m in members]
+        distribution = _calibrated(predictor, distribution, [slots[m][:2] for m in members], at, config)
         return list(-distribution.nll(truth(questions, members)).double().cpu().numpy())
 
-    answers = iter(reader.ask(questions, answer))
+    answers = iter(predictor.ask(questions, answer))
     for _, h in pairs:
         h.again = 0.0
-    for _, h, _ in asked:
+    for _, h, _ in slots:
         assert h.again is not None
         h.again += float(next(answers))

@@ -2,8 +2,8 @@
 
 In: tokens of records, longer ones too, and how the modality wants them pooled. Out: rows of unit length. Of each cell of a
 coarse grid over the record: the mean state, and if asked for the deviation, in one row (spatial pyramids keep where things
-lie in the same way: Lazebnik et al., 2006; deviations beside means: x-vectors, Snyder et al., 2018). Knows nothing of what
-the states stand for.
+lie in the same way: Lazebnik et al., 2006; deviations next to means: x-vectors, Snyder et al., 2018). Knows nothing of
+what the states stand for.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def cells(tokens: Tokens, along: int) -> Array:
     return cell
 
 
-def embed(reader: Predictor, records: Sequence[Tokens]) -> Array:
+def embed(predictor: Predictor, records: Sequence[Tokens]) -> Array:
     """(n, `Pooling.width`) float32 of unit length; what is not known counts for nothing."""
-    pooling, frame = reader.modality.pooling, reader.modality.frame_size
+    pooling, frame = predictor.modality.pooling, predictor.modality.frame_size
     before = (frame + 1) // 2
     pieces, owners, kept, places = [], [], [], []
     for number, tokens in enumerate(records):
-        cuts, cell = windows(tokens.shape, reader.most), cells(tokens, pooling.cells)
+        cuts, cell = windows(tokens.shape, predictor.most), cells(tokens, pooling.cells)
         last = len(cuts.tokens) - 1
         for w, own in enumerate(cuts.tokens):
             pieces.append(tokens.take(own))
@@ -45,10 +45,10 @@ def embed(reader: Predictor, records: Sequence[Tokens]) -> Array:
             ends = [[at and pooling.cells == 1] * many for at, many in ((w == 0, before), (w == last, frame - before))]
             kept.append(np.array([*ends[0], *mine, *ends[1]], dtype=bool))
             places.append(np.pad(cell[own], (before, frame - before), mode="edge" if len(own) else "constant"))
-    many, width = pooling.cells**reader.modality.axes, reader.net.config.width
+    many, width = pooling.cells**predictor.modality.axes, predictor.net.config.width
     counts = np.zeros((len(records), many, 1))
     sums, squares = np.zeros((2, len(records), many, width))
-    for states, number, mine, place in zip(reader.states(pieces), owners, kept, places, strict=True):
+    for states, number, mine, place in zip(predictor.states(pieces), owners, kept, places, strict=True):
         for cell in np.unique(place[mine]):
             inside = states[mine & (place == cell)]
             counts[number, cell] += len(inside)

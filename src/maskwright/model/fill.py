@@ -1,7 +1,8 @@
 """Queries with blanks answered: completions, ranked or drawn, with calibrated probabilities, and what may stand in each.
 
-In: queries cut into tokens, of one or several lengths each. Out: a `Filling` for every query. Decoding seeks the tokens;
-here lengths are weighed against each other, probabilities calibrated, and tokens turned into values again. Which kind of
+In: queries cut into tokens, of one or several lengths each. Out: a `Filling` for every query. Few blanks whose values can be
+listed are sought by a beam, and get slots; many, or such that no list holds, are filled together (`iterative_decode.py`).
+Here lengths are weighed against each other, probabilities calibrated, and tokens turned into values again. Which kind of
 data they are is the modality's affair.
 """
 
@@ -9,102 +10,130 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from maskwright.errors import QueryError
+from maskwright.errors import QueryError, option
 from maskwright.modalities.base import Query
 from maskwright.model import beam_decode, iterative_decode, span_length
-from maskwright.model.beam_decode import Completion, DecodeConfig
+from maskwright.model.beam_decode import Candidates, Completion, DecodeConfig
 from maskwright.model.calibration import Calibration
 from maskwright.model.predictor import Predictor, Question
 from maskwright.model.results import Filled, Filling, Slot
 from maskwright.model.windows import around
-from maskwright.records.fields import content
-from maskwright.records.read import Record
-from maskwright.tokens import Array, Tokens
+from maskwright.records.record import Record, content
+from maskwright.tokens import Array, Distribution, Tokens
+
+MOST_SOUGHT = 512
+"""blanks of a query that a beam fills, each of which takes a reading of its own: more are filled together"""
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FillOptions:
-    """What was asked of `fill`."""
+    """What is asked of `fill`, checked when it is said. Raises QueryError where it makes no sense."""
 
-    top_k: int
-    n: int | None
-    draws: int | None
-    seed: int
-    targets: Sequence[str] | None
-    coverage: float | None
+    top_k: int = 5
+    """candidates a slot"""
+    n: int | None = None
+    """so many best distinct completions"""
+    draws: int | None = None
+    """so many samples, which depend on the query and `seed` alone"""
+    seed: int = 0
+    targets: Sequence[str] | None = None
+    """what the only blank may be"""
+    coverage: float | None = None
+    """every slot also gets the smallest set of values that holds the truth with that probability"""
+
+    def __post_init__(self) -> None:
+        for name, number in (("top_k", self.top_k), ("n", self.n), ("draws", self.draws)):
+            if number is not None and number < 1:
+                raise QueryError(f"{name} must be at least 1, got {number}", option=name)
+        if sum(choice is not None for choice in (self.n, self.draws, self.targets)) > 1:
+            raise QueryError("choose one of n, draws and targets", option="n")
+        if self.targets is not None and not self.targets:
+            raise QueryError("targets is empty", fix="name at least one", option="targets")
+        if self.seed < 0:
+            raise QueryError(f"seed must be at least 0, got {self.seed}", option="seed")
+
+    @property
+    def lists(self) -> str:
+        """The name of the option that asks for a list of what may stand at a blank, where one does."""
+        asked = {"coverage": self.coverage, "n": self.n, "targets": self.targets}
+        return next((name for name, value in asked.items() if value is not None), "")
 
 
 @dataclass(frozen=True)
 class _Choice:
     """A completion of one variant of a query."""
 
-    asked: Query
+    query: Query
     tokens: Tokens
     log_prob: float
     rank: float
-    offers: tuple[dict[str, Array], Array] | None
+    offers: Candidates | None
     """of a lone blank: what may stand there, likeliest first"""
 
 
 class Filler:
-    """Answers queries by one reader, with one calibration."""
+    """Answers queries by one predictor, with one calibration."""
 
-    def __init__(self, reader: Predictor, calibration: Calibration) -> None:
-        self.reader, self.modality, self.calibration = reader, reader.modality, calibration
+    def __init__(self, predictor: Predictor, calibration: Calibration) -> None:
+        self.predictor, self.modality, self.calibration = predictor, predictor.modality, calibration
 
-    def fill(self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions) -> list[Filling]:
-        """Of every record its queries, one for each length that its blanks may have."""
-        return (self._fill if self.modality.exact else self._infill)(records, asked, options)
+    def check(self, options: FillOptions) -> None:
+        """Raises QueryError for what can't be asked of this model, whatever the query."""
+        if options.lists and not self.predictor.net.lists_values:
+            what = f"of {self.modality.value_type.name} there are too many to list"
+            raise QueryError(what, where=options.lists, fix="ask for draws", option=options.lists)
+        if options.coverage is not None:
+            self.calibration.level(options.coverage, 1)
 
-    def _fill(self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions) -> list[Filling]:
-        config = DecodeConfig(
-            temperature=self.calibration.slot, beam=max(beam_decode.BEAM, options.n or 1), offers=options.top_k
-        )
-        seek = self._forced if options.targets is not None else self._drawn if options.draws else self._best
-        chosen = seek(records, asked, options, config)
+    def fill(self, records: Sequence[Record], queries: list[list[Query]], options: FillOptions) -> list[Filling]:
+        """Of every record its queries, one for each length that its blanks may have. Raises QueryError."""
+        few = np.array([self._can_be_sought(variants) for variants in queries], dtype=bool)
+        out: dict[int, Filling] = {}
+        for method, chosen in ((self._seek, few), (self._fill_together, ~few)):
+            numbers = np.flatnonzero(chosen).tolist()
+            if numbers:
+                found = method([records[i] for i in numbers], [queries[i] for i in numbers], options)
+                out |= zip(numbers, found, strict=True)
+        return [out[number] for number in range(len(records))]
+
+    def _can_be_sought(self, variants: Sequence[Query]) -> bool:
+        blanks = variants[-1].blanks
+        return len(blanks) <= MOST_SOUGHT and bool(self.predictor.listable(variants[-1].tokens)[blanks].all())
+
+    # A beam
+
+    def _seek(self, records: Sequence[Record], queries: list[list[Query]], options: FillOptions) -> list[Filling]:
+        beam = max(beam_decode.BEAM, options.n or 1)
+        config = DecodeConfig(temperature=self.calibration.slot, beam=beam, offers=options.top_k)
+        if options.targets is not None:
+            chosen = self._forced(queries, config)
+        elif options.draws is not None:
+            chosen = self._drawn(records, queries, options.draws, options.seed, config)
+        else:
+            chosen = self._best(queries, options.n or 1, config)
         slots = self._slots([found[0] for found in chosen], options)
         several = options.n or options.draws or options.targets is not None
         out = []
         for found, own in zip(chosen, slots, strict=True):
-            shown = [Filled(c.asked.label or self.modality.decode(c.tokens, c.asked), c.log_prob) for c in found]
-            whole = self.modality.decode(found[0].tokens, found[0].asked)
+            shown = [Filled(c.query.label or self.modality.decode(c.tokens, c.query), c.log_prob) for c in found]
+            whole = self.modality.decode(found[0].tokens, found[0].query)
             out.append(Filling(whole, found[0].log_prob, own, shown if several else []))
         return out
 
-    def _infill(self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions) -> list[Filling]:
-        """Where blanks are many and alike: no candidates, no slots."""
-        config = DecodeConfig(temperature=self.calibration.slot)
-        queries = [only for [only] in asked]
-        if options.draws is None:
-            for record, query in zip(records, queries, strict=True):
-                if not query.informed:
-                    raise QueryError(f"{record.source}: nothing of it is known; leave a part to go by, or ask for draws")
-            found = [[one] for one in iterative_decode.best(self.reader, queries, config)]
-        else:
-            found = [
-                iterative_decode.draws(self.reader, [query] * options.draws, options.seed, record.key, config)
-                for record, query in zip(records, queries, strict=True)
-            ]
-        out = []
-        for query, completions in zip(queries, found, strict=True):
-            shown = [Filled(self.modality.decode(c.tokens, query), c.log_prob) for c in completions]
-            out.append(Filling(shown[0].value, shown[0].log_prob, [], shown if options.draws else []))
-        return out
-
-    def _best(
-        self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions, config: DecodeConfig
-    ) -> list[list[_Choice]]:
+    def _best(self, queries: list[list[Query]], most: int, config: DecodeConfig) -> list[list[_Choice]]:
         """The best completions of every query, over all lengths of its open blanks."""
-        known = [variants[0] for variants in asked if len(variants) == 1]
-        open_ = [variant for variants in asked if len(variants) > 1 for variant in variants]
-        few = replace(config, beam=max(span_length.BEAM, options.n or 1))
-        sure, unsure = iter(beam_decode.best(self.reader, known, config)), iter(beam_decode.best(self.reader, open_, few))
+        known = [variants[0] for variants in queries if len(variants) == 1]
+        open_ = [variant for variants in queries if len(variants) > 1 for variant in variants]
+        narrow = replace(config, beam=max(span_length.BEAM, most))
+        sure = iter(beam_decode.best(self.predictor, known, config))
+        unsure = iter(beam_decode.best(self.predictor, open_, narrow))
         out = []
-        for variants in asked:
+        for variants in queries:
             found = [next(sure)] if len(variants) == 1 else [next(unsure) for _ in variants]
             shares = self._length_shares(variants, [best[0] for best in found], config)
             choices = [
@@ -114,95 +143,119 @@ class Filler:
             ]
             distinct: dict[bytes, _Choice] = {}
             for choice in sorted(choices, key=lambda c: -c.rank):
-                distinct.setdefault(content(self.modality.decode(choice.tokens, choice.asked)), choice)
-            out.append(list(distinct.values())[: options.n or 1])
+                distinct.setdefault(content(self.modality.decode(choice.tokens, choice.query)), choice)
+            out.append(list(distinct.values())[:most])
         return out
 
-    def _forced(
-        self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions, config: DecodeConfig
-    ) -> list[list[_Choice]]:
+    def _forced(self, queries: list[list[Query]], config: DecodeConfig) -> list[list[_Choice]]:
         """The given targets, likeliest first; of different lengths, each weighed by the probability of its length."""
         out = []
-        for variants in asked:
-            found = beam_decode.forced(self.reader, variants, config)
-            blanks = [_blanks(query) for query in variants]
+        for variants in queries:
+            found = beam_decode.forced(self.predictor, variants, config)
+            blanks = [len(query.blanks) for query in variants]
             shares = np.zeros(len(variants))
             if len(set(blanks)) > 1:
-                lengths_ = span_length.variants(variants[0], max(span_length.LONGEST, *blanks))
-                best = [one for one, *_ in beam_decode.best(self.reader, lengths_, config)]
-                shares = self._length_shares(lengths_, best, config)[np.array(blanks) - 1]
+                lengths = span_length.variants(variants[0], max(self.modality.longest_blank, *blanks))
+                best = [one for one, *_ in beam_decode.best(self.predictor, lengths, config)]
+                shares = self._length_shares(lengths, best, config)[np.array(blanks) - 1]
             choices = [self._choice(*each) for each in zip(variants, found, shares, strict=True)]
             out.append(sorted(choices, key=lambda c: -c.log_prob))
         return out
 
     def _drawn(
-        self, records: Sequence[Record], asked: list[list[Query]], options: FillOptions, config: DecodeConfig
+        self, records: Sequence[Record], queries: list[list[Query]], draws: int, seed: int, config: DecodeConfig
     ) -> list[list[_Choice]]:
         """Samples: first a length, where it is open, then the tokens."""
-        assert options.draws is not None
         out = []
-        for record, variants in zip(records, asked, strict=True):
+        for record, variants in zip(records, queries, strict=True):
             shares = np.zeros(1)
             if len(variants) > 1:
-                found = [best for best, *_ in beam_decode.best(self.reader, variants, config)]
+                found = [best for best, *_ in beam_decode.best(self.predictor, variants, config)]
                 shares = self._length_shares(variants, found, config)
-            rng = np.random.default_rng((options.seed, record.key))
-            which = rng.choice(len(variants), size=options.draws, p=np.exp(shares))
-            queries = [variants[w] for w in which]
-            drawn = beam_decode.draws(self.reader, queries, options.seed, record.key, config)
-            out.append([self._choice(q, one, shares[w]) for q, one, w in zip(queries, drawn, which, strict=True)])
+            rng = np.random.default_rng((seed, record.key))
+            which = rng.choice(len(variants), size=draws, p=np.exp(shares))
+            chosen = [variants[w] for w in which]
+            drawn = beam_decode.draws(self.predictor, chosen, seed, record.key, config)
+            out.append([self._choice(q, one, shares[w]) for q, one, w in zip(chosen, drawn, which, strict=True)])
         return out
 
     def _length_shares(self, variants: Sequence[Query], best: Sequence[Completion], config: DecodeConfig) -> Array:
         """(n,) log probability of each variant's length; 0 where there is one alone."""
         if len(variants) == 1:
             return np.zeros(1)
-        weights = self.calibration.lengths(span_length.features(self.reader, variants, best, config))
+        weights = self.calibration.lengths(span_length.features(self.predictor, variants, best, config))
         return np.asarray(weights - np.logaddexp.reduce(weights))
 
-    def _choice(self, asked: Query, found: Completion, share: float) -> _Choice:
-        blanks = _blanks(asked)
+    def _choice(self, query: Query, found: Completion, share: float) -> _Choice:
+        blanks = len(query.blanks)
         log_prob = min(self.calibration.completion(found.log_prob, blanks) + float(share), 0.0)
         rank = self.calibration.completion(found.rank, blanks) + float(share)
-        return _Choice(asked, found.tokens, log_prob, rank, found.offers)
+        return _Choice(query, found.tokens, log_prob, rank, found.offers)
 
     def _slots(self, chosen: Sequence[_Choice], options: FillOptions) -> list[list[Slot]]:
         """What may stand at every blank token, the others as the completion fills them."""
-        places = [(c, int(i)) for c in chosen for i in np.flatnonzero(~c.asked.tokens.present)]
-        unread = [(c.tokens, c.asked, i) for c, i in places if not _answered(c, options)]
+        places = [(c, int(i)) for c in chosen for i in c.query.blanks]
+        unread = [(c.tokens, c.query, i) for c, i in places if not _answered(c, options)]
         fresh = iter(self._read(unread, lambda d, place: _first_row(d.candidates(options.top_k))))
         read = [c.offers if c.offers and _answered(c, options) else next(fresh) for c, _ in places]
-        regions: list[Any] = [None] * len(places)
+        regions: list[dict[str, Any] | None] = [None] * len(places)
         if options.coverage is not None:  # nothing that was guessed may make a set surer of itself
-            levels = [self.calibration.level(options.coverage, _blanks(c.asked)) for c, _ in places]
-            regions = self._read([(c.asked.tokens, c.asked, i) for c, i in places], lambda d, at: d.region(levels[at])[0])
+            levels = [self.calibration.level(options.coverage, len(c.query.blanks)) for c, _ in places]
+            alone = [(c.query.tokens, c.query, i) for c, i in places]
+            regions = [*self._read(alone, lambda d, at: d.region(levels[at])[0])]
         slots = iter(
             Slot(
                 self.modality.label({n: v[: options.top_k] for n, v in values.items()}),
                 [float(p) for p in np.exp(log_probs[: options.top_k])],
-                int(c.asked.tokens.where[i][0]),
+                int(c.query.tokens.where[i][0]),
                 None if region is None else self.modality.label({n: v.cpu().numpy() for n, v in region.items()}),
             )
             for (c, i), (values, log_probs), region in zip(places, read, regions, strict=True)
         )
-        return [[next(slots) for _ in range(_blanks(c.asked))] for c in chosen]
+        return [[next(slots) for _ in c.query.blanks] for c in chosen]
 
-    def _read(self, places: Sequence[tuple[Tokens, Query, int]], take: Callable[[Any, int], Any]) -> list[Any]:
+    def _read(self, places: Sequence[tuple[Tokens, Query, int]], take: Callable[[Distribution, int], _T]) -> list[_T]:
         """`take(distribution, number)` of the calibrated one at each place, hidden together with whatever is absent."""
         questions = []
         for tokens, _, i in places:
-            own = around(tokens.shape, np.array([i]), self.reader.most)
+            own = around(tokens.shape, np.array([i]), self.predictor.most)
             window, at = tokens.take(own), np.searchsorted(own, [i])
             hidden = ~window.present
             hidden[at] = True
             questions.append(Question(window, hidden, at))
 
-        def answer(distribution: Any, members: list[int], rows: Array) -> list[Any]:
+        def answer(distribution: Distribution, members: list[int], rows: Array) -> list[_T]:
             calibrated = distribution.tempered(self.calibration.slot)
             whole = self.modality.restrict(calibrated, [places[m][1:] for m in members])
             return [take(whole.take([row]), member) for row, member in enumerate(members)]
 
-        return self.reader.ask(questions, answer)
+        return self.predictor.ask(questions, answer)
+
+    # All together
+
+    def _fill_together(self, records: Sequence[Record], queries: list[list[Query]], options: FillOptions) -> list[Filling]:
+        """Where blanks are many, or no list holds what may stand there: no candidates, no slots."""
+        config = DecodeConfig(temperature=self.calibration.slot)
+        for record, variants in zip(records, queries, strict=True):
+            if options.lists:
+                what = f"what may stand at its {len(variants[0].blanks):,} blanks can't be listed"
+                raise QueryError(what, where=record.source, fix=f"ask for {option('draws')}", option=options.lists)
+            if options.draws is None and not variants[0].informed:
+                fix = "leave a part to go by, or ask for draws"
+                raise QueryError("nothing of it is known", where=record.source, fix=fix)
+        chosen = [variants[0] for variants in queries]  # each of known length: an open one has few blanks
+        if options.draws is None:
+            found = [[one] for one in iterative_decode.best(self.predictor, chosen, config)]
+        else:
+            found = [
+                iterative_decode.draws(self.predictor, [query] * options.draws, options.seed, record.key, config)
+                for record, query in zip(records, chosen, strict=True)
+            ]
+        out = []
+        for query, completions in zip(chosen, found, strict=True):
+            shown = [Filled(self.modality.decode(c.tokens, query), c.log_prob) for c in completions]
+            out.append(Filling(shown[0].value, shown[0].log_prob, [], shown if options.draws else []))
+        return out
 
 
 def _answered(choice: _Choice, options: FillOptions) -> bool:
@@ -210,12 +263,8 @@ def _answered(choice: _Choice, options: FillOptions) -> bool:
     return choice.offers is not None and options.draws is None and options.targets is None
 
 
-def _first_row(candidates: tuple[dict[str, Any], Any]) -> tuple[dict[str, Array], Array]:
+def _first_row(candidates: tuple[dict[str, Any], Any]) -> Candidates:
     """Values and log probabilities that are possible, of one position."""
     values, log_probs = candidates
     possible = log_probs[0].isfinite()
     return {n: v[0][possible].cpu().numpy() for n, v in values.items()}, log_probs[0][possible].double().cpu().numpy()
-
-
-def _blanks(asked: Query) -> int:
-    return int((~asked.tokens.present).sum())

@@ -21,19 +21,19 @@ from maskwright.modalities.base import Query
 from maskwright.model.beam_decode import Completion, DecodeConfig
 from maskwright.model.predictor import Predictor, Question
 from maskwright.model.windows import Windows, windows
-from maskwright.tokens import Array, Tokens
+from maskwright.tokens import Array, Distribution, Tokens
 
 READINGS = 8
 """of a window, for a draw"""
 DRAWN = 0.7
 """temperature of a draw: of the many blanks beside each other each need only now and then be improbable for all to look so
-(LOG.md); how likely it was is told at 1"""
+(LOG.md#sample-temperature); how likely it was is told at 1"""
 SHOWN = 0.25
 """of a window's tokens, below which it waits for others"""
 
 Reading = tuple[int, int, int]
 """query, window, and how often it has answered: by these draws differ"""
-Take = Callable[[Any, list[tuple[Reading, int]]], dict[str, Any]]
+Take = Callable[[Distribution, list[tuple[Reading, int]]], dict[str, Any]]
 """(a distribution, whose turn how many of its rows are) -> a value a row"""
 
 
@@ -54,7 +54,7 @@ class Chances:
 class _Query:
     """One query under way; its values fill up in place."""
 
-    asked: Query
+    query: Query
     tokens: Tokens
     cuts: Windows
     left: Array
@@ -65,10 +65,10 @@ class _Query:
     """how often each window has answered"""
 
     @classmethod
-    def of(cls, asked: Query, most: int, readings: int) -> _Query:
-        own = asked.tokens
+    def of(cls, query: Query, most: int, readings: int) -> _Query:
+        own = query.tokens
         tokens = replace(own, values={n: a.copy() for n, a in own.values.items()}, present=own.present.copy())
-        return cls(asked, tokens, windows(own.shape, most), np.flatnonzero(~own.present), readings)
+        return cls(query, tokens, windows(own.shape, most), query.blanks, readings)
 
     def due(self) -> list[tuple[int, Array]]:
         """Windows that can answer now, and the open tokens that are theirs."""
@@ -94,31 +94,37 @@ class _Query:
         return Completion(self.tokens, self.log_prob, self.log_prob)
 
 
-def best(reader: Predictor, asked: Sequence[Query], config: DecodeConfig) -> list[Completion]:
+def best(predictor: Predictor, queries: Sequence[Query], config: DecodeConfig) -> list[Completion]:
     """The likeliest value of every blank, given what is known and what lay nearer to it."""
-    return _filled(reader, asked, 1, config, lambda distribution, turns: distribution.mode())
+    # What can be listed is right or wrong, and a wrong neighbour misleads: the surest are kept, as in a draw.
+    exact = [bool(predictor.listable(query.tokens)[query.blanks].all()) for query in queries]
+    readings = [READINGS if yes else 1 for yes in exact]
+    return _filled(predictor, queries, readings, config, lambda distribution, turns: distribution.mode())
 
 
-def draws(reader: Predictor, asked: Sequence[Query], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
+def draws(predictor: Predictor, queries: Sequence[Query], seed: int, key: int, config: DecodeConfig) -> list[Completion]:
     """A sample of each. The i-th depends on its query, `key`, `seed` and i alone."""
 
-    def drawn(distribution: Any, turns: list[tuple[Reading, int]]) -> dict[str, Any]:
+    def drawn(distribution: Distribution, turns: list[tuple[Reading, int]]) -> dict[str, Any]:
         parts = [(np.random.default_rng((seed, key, *turn)), rows) for turn, rows in turns]
         return dict(distribution.calm(DRAWN).sample(Chances(parts)))
 
-    return _filled(reader, asked, READINGS, config, drawn)
+    return _filled(predictor, queries, [READINGS] * len(queries), config, drawn)
 
 
-def _filled(reader: Predictor, asked: Sequence[Query], readings: int, config: DecodeConfig, take: Take) -> list[Completion]:
-    queries = [_Query.of(query, reader.most, readings) for query in asked]
-    while due := [(q, window, open_) for q, query in enumerate(queries) if query.left.size for window, open_ in query.due()]:
-        for (q, window, _), answer in zip(due, _read(reader, queries, due, config, take), strict=True):
-            queries[q].put(window, *answer)
-    return [query.completion() for query in queries]
+def _filled(
+    predictor: Predictor, queries: Sequence[Query], readings: Sequence[int], config: DecodeConfig, take: Take
+) -> list[Completion]:
+    """Every query filled, in so many readings of each of its windows."""
+    running = [_Query.of(query, predictor.most, count) for query, count in zip(queries, readings, strict=True)]
+    while due := [(q, window, open_) for q, query in enumerate(running) if query.left.size for window, open_ in query.due()]:
+        for (q, window, _), answer in zip(due, _read(predictor, running, due, config, take), strict=True):
+            running[q].put(window, *answer)
+    return [query.completion() for query in running]
 
 
 def _read(
-    reader: Predictor, queries: list[_Query], due: list[tuple[int, int, Array]], config: DecodeConfig, take: Take
+    predictor: Predictor, queries: list[_Query], due: list[tuple[int, int, Array]], config: DecodeConfig, take: Take
 ) -> list[tuple[Array, dict[str, Array], float]]:
     """Of every window that is due: which tokens it fills, with what, and how likely that was."""
     questions = []
@@ -127,9 +133,9 @@ def _read(
         piece = queries[q].tokens.take(own)
         questions.append(Question(piece, ~piece.present, np.searchsorted(own, open_)))
 
-    def answer(distribution: Any, members: list[int], rows: Array) -> list[tuple[Array, dict[str, Array], float]]:
-        where = [(queries[due[m][0]].asked, int(i)) for m in members for i in due[m][2]]
-        whole = reader.modality.restrict(distribution.tempered(config.temperature), where)
+    def answer(distribution: Distribution, members: list[int], rows: Array) -> list[tuple[Array, dict[str, Array], float]]:
+        where = [(queries[due[m][0]].query, int(i)) for m in members for i in due[m][2]]
+        whole = predictor.modality.restrict(distribution.tempered(config.temperature), where)
         certainty = whole.certainty().cpu().numpy()
         surest, turns = [], []
         for member, (a, b) in zip(members, pairwise(rows), strict=True):
@@ -148,4 +154,4 @@ def _read(
             for m, own, (a, b) in zip(members, surest, pairwise(ends), strict=True)
         ]
 
-    return reader.ask(questions, answer)
+    return predictor.ask(questions, answer)

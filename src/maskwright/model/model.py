@@ -18,34 +18,38 @@ import torch
 from maskwright.errors import QueryError
 from maskwright.modalities.base import Modality
 from maskwright.model import folder
-from maskwright.model.calibration import Calibration
+from maskwright.model.about import About
+from maskwright.model.calibration import PASSES, Calibration
 from maskwright.model.embed import embed
 from maskwright.model.fill import Filler, FillOptions
 from maskwright.model.predictor import Predictor
 from maskwright.model.results import Filling, Score
-from maskwright.model.score import PASSES, score
+from maskwright.model.score import check_passes, score
 from maskwright.nets.masked import MaskedNet
-from maskwright.records.pictures import Image
-from maskwright.records.read import Record, each_of
+from maskwright.records.read import records_of
+from maskwright.records.record import Record
+from maskwright.records.value_type import Value
 from maskwright.system.device import torch_device
 from maskwright.system.prefetch import prefetch
 from maskwright.tokens import Array, Tokens
 
 PRECISIONS = ("float32", "bfloat16")
-One = str | Record | Image | Array
-"""one value, of which a verb gives one answer; or one of Pillow's images, or a path to a picture"""
-GROUP_SIZE = 500_000
-"""bytes of records that are answered together: bounds memory, whatever streams in"""
+One = str | Record | Value | Array
+"""one value, of which a verb gives one answer; or whatever else its `ValueType` takes for one"""
+GROUP_SIZE, GROUP_RECORDS = 500_000, 2048
+"""bytes of records that are answered together, and how many at most: bounds memory, whatever streams in"""
 
 
 class Model:
-    """A net, its modality and its calibration. `model.net` is a torch module, for whoever wants to go on from it."""
+    """A net, its modality and its calibration. `model.net` is a torch module, for whoever wants to go on from it.
 
-    def __init__(self, net: MaskedNet, modality: Modality, about: dict[str, Any]) -> None:
+    Its verbs may be called from several threads at once.
+    """
+
+    def __init__(self, net: MaskedNet, modality: Modality, about: About) -> None:
         self.net, self.modality, self.about = net, modality, about
-        saved = about.get("calibration")
-        self.calibration = Calibration.from_json(saved) if saved else Calibration()
-        self.reader = Predictor(net, modality)
+        self.calibration = about.calibration or Calibration()
+        self.predictor = Predictor(net, modality)
 
     # fill
 
@@ -89,36 +93,34 @@ class Model:
     ) -> Filling | list[Filling]:
         """Fills the blanks of one query, or of each of many.
 
-        `n`: that many best distinct completions. `draws`: that many samples, which depend on the query and `seed`
-        alone. `targets`: the blank is one of these, scored jointly. `coverage`: every slot also gets the smallest set
-        of values that holds the truth with that probability. `mask`: what to fill of a picture, as a picture that is white
-        there, or an array of bools. Raises QueryError, DataError.
+        `top_k`: candidates a slot. `n`: that many best distinct completions. `draws`: that many samples, which depend on the
+        query and `seed` alone. `targets`: the blank is one of these, scored jointly. `coverage`: every slot also gets the
+        smallest set of values that holds the truth with that probability. `mask`: what to fill of a picture, as a picture
+        that is white there, or an array of bools. Raises QueryError, DataError.
+
+            model.fill("My {mask} was declined at the {mask}.", n=3).completions[0].text
         """
-        for name, number in (("top_k", top_k), ("n", n), ("draws", draws)):
-            if number is not None and number < 1:
-                raise QueryError(f"{name} must be at least 1, got {number}")
-        if sum(choice is not None for choice in (n, draws, targets)) > 1:
-            raise QueryError("choose one of n, draws and targets")
-        if targets is not None and not targets:
-            raise QueryError("targets is empty; name at least one")
-        if seed < 0:
-            raise QueryError(f"seed must be at least 0, got {seed}")
-        if not self.modality.exact:
-            for name, given in (("coverage", coverage), ("n", n), ("targets", targets)):
-                if given is not None:
-                    raise QueryError(f"{name}: of {self.modality.form.name} there are too many to list; ask for draws")
-        if coverage is not None:
-            self.calibration.level(coverage, 1)
-        options = FillOptions(top_k, n, draws, seed, targets, coverage)
+        options = FillOptions(top_k=top_k, n=n, draws=draws, seed=seed, targets=targets, coverage=coverage)
+        filler = self.filler(options)
         records = self._records(query, "query")
         if mask is not None:
-            form, hidden = self.modality.form, self.modality.form.mask(mask)
-            records = (replace(r, value=form.masked(r.value, hidden, r.source)) for r in records)
-        groups = self._groups(records)
-        asked = prefetch(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
-        filler = Filler(self.reader, self.calibration)
-        found = [filling for group, variants in asked for filling in filler.fill(group, variants, options)]
-        return found[0] if self._alone(query) else found
+            records = self.masked(records, mask)
+        groups = self.groups(records)
+        queries = prefetch(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
+        found = [filling for group, variants in queries for filling in filler.fill(group, variants, options)]
+        return found[0] if self._is_one(query) else found
+
+    def filler(self, options: FillOptions) -> Filler:
+        """What fills queries as they are asked for here. Raises QueryError where this model can't, whatever the query."""
+        made = Filler(self.predictor, self.calibration)
+        made.check(options)
+        return made
+
+    def masked(self, records: Iterable[Record], mask: Any) -> Iterator[Record]:
+        """Records without what `mask` hides. Raises DataError, and QueryError for kinds of data that have no masks."""
+        kind = self.modality.value_type
+        hidden = kind.mask(mask)
+        return (replace(record, value=kind.masked(record.value, hidden, str(record.source))) for record in records)
 
     # score and embed
 
@@ -131,10 +133,13 @@ class Model:
 
         Every token is scored exactly once, in `passes` masks with disjoint targets; "all" hides one token at a time
         (with its word's later ones) and is exact. Raises QueryError.
+
+            model.score("the cat sat on a purple mat").mean
         """
+        check_passes(passes)
         out = []
         for group, encoded in self._encoded(self._records(record)):
-            found = score(self.reader, encoded, [r.key for r in group], passes)
+            found = score(self.predictor, encoded, [r.key for r in group], passes)
             for tokens, values in zip(encoded, found, strict=True):
                 known = tokens.take(tokens.present)
                 places = [tuple(map(int, where)) for where in known.where]
@@ -142,22 +147,40 @@ class Model:
                 shares = self.modality.shares(known)
                 parts = [] if (shares == 1).all() else shares.round(6).tolist()
                 out.append(Score(float(values.sum()), nats, self.modality.label(known.values), places, parts))
-        return out[0] if self._alone(record) else out
+        return out[0] if self._is_one(record) else out
 
     def threshold(self, false_alarms: float, passes: int | str = PASSES) -> float:
         """Nats a token (`Score.mean`) that records like those trained on exceed that often: a conformal quantile of held-out
         ones. Raises QueryError where so rare an alarm can't be promised."""
         if passes != PASSES:
-            raise QueryError(f"the threshold is for {PASSES} passes; leave passes out")
+            raise QueryError(f"the threshold is for {PASSES} passes", fix="leave passes out", option="passes")
         return self.calibration.threshold(false_alarms)
 
     def embed(self, record: Any) -> Array:
         """(n, W) float32 rows of unit length, or (W,) for one record: of text the mean of the final states of all
-        known tokens; of pictures mean and deviation of those in each of 2 x 2 cells (`Modality.pooling`)."""
-        out = [embed(self.reader, encoded) for _, encoded in self._encoded(self._records(record))]
+        known tokens; of pictures mean and deviation of those in each of 2 x 2 cells (`Modality.pooling`).
+
+            vectors = model.embed(["My card is gone", "I lost my card"])
+        """
+        out = [embed(self.predictor, encoded) for _, encoded in self._encoded(self._records(record))]
         width = self.modality.pooling.width(self.modality.axes, self.net.config.width)
         rows = np.concatenate(out) if out else np.zeros((0, width), dtype=np.float32)
-        return rows[0] if self._alone(record) else rows
+        return rows[0] if self._is_one(record) else rows
+
+    # Records
+
+    def groups(self, records: Iterable[Record]) -> Iterator[list[Record]]:
+        """Records that are answered together."""
+        group: list[Record] = []
+        size = 0
+        for record in records:
+            group.append(record)
+            size += self.modality.size(record)
+            if size > GROUP_SIZE or len(group) == GROUP_RECORDS:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
 
     def _encoded(self, records: Iterable[Record]) -> Iterator[tuple[Sequence[Record], list[Tokens]]]:
         """Records in groups, with their tokens, the next of which are cut while the net reads."""
@@ -166,29 +189,16 @@ class Model:
             out = self.modality.encode(group)
             for record, tokens in zip(group, out, strict=True):
                 if len(tokens) and not tokens.present.any():
-                    raise QueryError(f"{record.source}: nothing of it is known; leave it out")
+                    raise QueryError("nothing of it is known", where=record.source, fix="leave it out")
             return out
 
-        return prefetch(((group, encoded(group)) for group in self._groups(records)), 1)
+        return prefetch(((group, encoded(group)) for group in self.groups(records)), 1)
 
-    def _records(self, values: Any, name: str = "input") -> Iterator[Record]:
-        return each_of(values, name, self.modality.form)
+    def _records(self, given: Any, name: str = "input") -> Iterator[Record]:
+        return records_of(given, self.modality.value_type, name)
 
-    def _alone(self, values: Any) -> bool:
-        return isinstance(values, Record) or self.modality.form.alone(values)
-
-    def _groups(self, records: Iterable[Record]) -> Iterator[list[Record]]:
-        """Records that are answered together."""
-        group: list[Record] = []
-        size = 0
-        for record in records:
-            group.append(record)
-            size += self.modality.size(record)
-            if size > GROUP_SIZE:
-                yield group
-                group, size = [], 0
-        if group:
-            yield group
+    def _is_one(self, given: Any) -> bool:
+        return isinstance(given, Record) or self.modality.value_type.is_one(given)
 
 
 def load(path: str | os.PathLike[str], precision: str = "float32", device: str = "auto") -> Model:
@@ -200,7 +210,7 @@ def load(path: str | os.PathLike[str], precision: str = "float32", device: str =
     thousandth and a probability by about a hundredth of itself.
     """
     if precision not in PRECISIONS:
-        raise QueryError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+        raise QueryError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}", option="precision")
     place = torch_device(device)
     net, modality, about = folder.read(Path(path))
     net.dtype = getattr(torch, precision)

@@ -8,18 +8,19 @@ the questions; another order or other company changes an answer by float noise a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from maskwright.modalities.base import Modality
 from maskwright.nets.masked import MaskedNet
-from maskwright.tokens import Array, Batch, Tokens, collate
+from maskwright.system.worker_pool import single_core_workers
+from maskwright.tokens import Array, Batch, Distribution, Tokens, collate
 
+_T = TypeVar("_T")
 BATCH_TOKENS, LEAST_TOKENS = 8192, 512
 """of a batch, at the most; and what is not worth another thread"""
 
@@ -41,18 +42,24 @@ def truth(questions: Sequence[Question], members: Sequence[int]) -> dict[str, Ar
 
 
 class Predictor:
-    """A net and its modality, ready to answer."""
+    """A net and its modality, ready to answer, from any number of threads at once."""
 
     def __init__(self, net: MaskedNet, modality: Modality) -> None:
         self.net, self.modality = net, modality
         self.most = net.config.length - modality.frame_size
         """tokens of a record that are read at once"""
 
-    def ask(self, questions: Sequence[Question], answer: Callable[[Any, list[int], Array], Any]) -> list[Any]:
+    def listable(self, tokens: Tokens) -> Array:
+        """(N,) bool: of which tokens it can be listed what may stand there."""
+        return self.net.listable(tokens.kind)
+
+    def ask(
+        self, questions: Sequence[Question], answer: Callable[[Distribution, list[int], Array], Sequence[_T]]
+    ) -> list[_T]:
         """Calls answer(distribution, questions of this batch, rows' first index (n + 1,)) for each batch; it returns a
         result a question, and these come back in the order of the questions."""
 
-        def one(members: list[int]) -> Any:
+        def one(members: list[int]) -> Sequence[_T]:
             batch, inner = self._batch([questions[m].tokens for m in members])
             hidden = np.zeros(len(batch), dtype=bool)
             hidden[inner] = np.concatenate([questions[m].hidden for m in members])
@@ -73,29 +80,29 @@ class Predictor:
 
         return self._each([len(tokens) for tokens in records], one)
 
-    def _each(self, lengths: Sequence[int], one: Callable[[list[int]], Any]) -> list[Any]:
+    def _each(self, lengths: Sequence[int], one: Callable[[list[int]], Sequence[_T]]) -> list[_T]:
         """one(members) for each batch, whose results come back in the order of the records."""
         threads = torch.get_num_threads() if self.net.device.type == "cpu" else 1
         batches = _cut(np.asarray(lengths) + self.modality.frame_size, threads)
 
         @torch.no_grad()
-        def work(members: list[int]) -> Any:
+        def work(members: list[int]) -> Sequence[_T]:
             return one(members)
 
+        found: list[Sequence[_T]]
         if min(len(batches), threads) < 2:
             found = [work(members) for members in batches]
-        else:  # a batch a thread is faster than all threads on each (LOG.md)
-            pool = ThreadPoolExecutor(threads, "maskwright-reader", torch.set_num_threads, (1,))
+        else:
+            futures = [single_core_workers(threads).submit(work, members) for members in batches]
             try:
-                found = list(pool.map(work, batches))
+                found = [future.result() for future in futures]
             finally:  # whoever presses Ctrl-C waits for the batches under way alone
-                pool.shutdown(cancel_futures=True)
-                torch.set_num_threads(threads)
-        out: list[Any] = [None] * len(lengths)
+                for future in futures:
+                    future.cancel()
+        out: dict[int, _T] = {}
         for members, results in zip(batches, found, strict=True):
-            for member, result in zip(members, results, strict=True):
-                out[member] = result
-        return out
+            out |= zip(members, results, strict=True)
+        return [out[number] for number in range(len(lengths))]
 
     def _batch(self, records: Sequence[Tokens]) -> tuple[Batch, Array]:
         """Records with their frames, and the batch's tokens that are the records' own."""

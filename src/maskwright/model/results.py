@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from maskwright.records.forms import Form
-from maskwright.records.pictures import Image
+from maskwright.records.value_type import ValueType
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Filled:
+    """A query with its blanks filled in one way."""
+
     value: Any
-    """the query with its blanks filled: a string, or a `Image`"""
+    """a value of the query's kind: a string, an `Image`"""
     log_prob: float
     """log of the joint probability of all that was filled in, in nats"""
 
@@ -37,37 +38,43 @@ class Filled:
 
     @property
     def text(self) -> str:
+        """The value as words."""
         return str(self.value)
-
-    @property
-    def picture(self) -> Image:
-        assert isinstance(self.value, Image)
-        return self.value
 
 
 @dataclass(frozen=True)
 class Filling(Filled):
+    """The best completion of a query, and whatever else was asked for."""
+
     slots: list[Slot] = field(default_factory=list)
-    """of texts: a slot a token"""
+    """one a blank token, where what may stand there can be listed and blanks are few"""
     completions: list[Filled] = field(default_factory=list)
     """with `n`, `draws` or `targets`: several, best first (draws as they were drawn)"""
 
-    def row(self, form: Form) -> dict[str, Any]:
-        """As a row of a table."""
+    def row(self, value_type: ValueType) -> dict[str, Any]:
+        """As a row of a table. Raises DataError for a value that no cell can hold."""
         slots = [asdict(slot) for slot in self.slots]
-        return _cells(self, form) | {"slots": slots, "completions": [_cells(c, form) for c in self.completions]}
+        return _cells(self, value_type) | {"slots": slots, "completions": [_cells(c, value_type) for c in self.completions]}
 
 
-def _cells(filled: Filled, form: Form) -> dict[str, Any]:
-    return {form.column: form.cell(filled.value), "prob": filled.prob, "log_prob": filled.log_prob}
+def _cells(filled: Filled, value_type: ValueType) -> dict[str, Any]:
+    cell = value_type.display.cell(filled.value)
+    return {value_column(value_type): cell, "prob": filled.prob, "log_prob": filled.log_prob}
+
+
+def value_column(value_type: ValueType) -> str:
+    """The column of a table of answers that holds values."""
+    return value_type.column or "value"
 
 
 @dataclass(frozen=True)
 class Score:
+    """How strange a record is, in all and token by token."""
+
     total: float
     """nats; higher = stranger"""
     per_token: list[float]
-    """of the tokens that are known: what is absent is not scored"""
+    """nats of the tokens that are known: what is absent is not scored"""
     tokens: list[str]
     offsets: list[tuple[int, ...]]
     """where each token lies: its first character and the one after its last; of a patch left, top, right, bottom"""

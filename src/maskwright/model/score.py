@@ -15,20 +15,24 @@ import numpy as np
 from maskwright.errors import QueryError
 from maskwright.model.predictor import Predictor, Question, truth
 from maskwright.model.windows import windows
-from maskwright.tokens import Array, Tokens, collate
+from maskwright.tokens import Array, Distribution, Tokens, collate
 from maskwright.tokens.masking import cover
 
-ALL, PASSES = "all", 16
+ALL = "all"
 
 
-def score(reader: Predictor, records: Sequence[Tokens], keys: Sequence[int], passes: int | str) -> list[Array]:
-    """(N,) nats for each record, 0 where a token is absent. The masks depend on a record's key and `passes` alone."""
+def check_passes(passes: int | str) -> None:
+    """Raises QueryError for what is neither a number of passes nor "all"."""
     if passes != ALL and (not isinstance(passes, int) or passes < 1):
-        raise QueryError(f'passes must be a whole number above 0, or "all"; got {passes!r}')
+        raise QueryError(f'passes must be a whole number above 0, or "all"; got {passes!r}', option="passes")
+
+
+def score(predictor: Predictor, records: Sequence[Tokens], keys: Sequence[int], passes: int | str) -> list[Array]:
+    """(N,) nats for each record, 0 where a token is absent. The masks depend on a record's key and `passes` alone."""
     questions: list[Question] = []
     places: list[tuple[int, Array]] = []
     for number, (tokens, key) in enumerate(zip(records, keys, strict=True)):
-        cuts = windows(tokens.shape, reader.most)
+        cuts = windows(tokens.shape, predictor.most)
         for w, own in enumerate(cuts.tokens):
             piece = tokens.take(own)
             mine = cuts.owner[own] == w
@@ -37,13 +41,13 @@ def score(reader: Predictor, records: Sequence[Tokens], keys: Sequence[int], pas
             for mask in cover(collate([piece], [key]), max(count, 1), mine):
                 questions.append(Question(piece, mask.hidden, mask.target))
                 places.append((number, own[mask.target]))
-    answers = reader.ask(questions, lambda d, members, rows: _nll(questions, d, members, rows))
+    answers = predictor.ask(questions, lambda d, members, rows: _nll(questions, d, members, rows))
     out = [np.zeros(len(tokens)) for tokens in records]
     for (number, at), nll in zip(places, answers, strict=True):
         out[number][at] = nll
     return out
 
 
-def _nll(questions: Sequence[Question], distribution: object, members: list[int], rows: Array) -> list[Array]:
-    nll = distribution.nll(truth(questions, members)).double().cpu().numpy()  # type: ignore[attr-defined]
+def _nll(questions: Sequence[Question], distribution: Distribution, members: list[int], rows: Array) -> list[Array]:
+    nll = distribution.nll(truth(questions, members)).double().cpu().numpy()
     return [nll[a:b] for a, b in pairwise(rows)]

@@ -3,8 +3,8 @@
 In: queries, keys and values of a flat batch; a `Layout`. Out: what each token has gathered from its own record.
 Where the kernels of `native` are at hand they read records that are short, or whose layers are local, one by one as they
 stand. Other records share rows of a few fixed lengths (first fit, longest first), so that plain batched products serve all
-of them: torch's fused attention was measured to be several times slower on CPUs, backward above all (LOG.md). On a GPU, in
-half precision, its flash attention reads the records as they stand.
+of them: torch's fused attention was measured to be several times slower on CPUs (LOG.md#fused-attention). On a GPU, in half
+precision, its flash attention reads the records as they stand.
 
 No token attends across records, and unused slots see only each other, so no output depends on another record.
 """
@@ -29,7 +29,8 @@ from maskwright.tokens import Array
 Rotation = tuple[Tensor, Tensor]
 """cosines and sines, (T, D / 2) each, fp32"""
 SHORT = {torch.bfloat16: 512, torch.float32: 2048}
-"""keys that a query may read, up to which the kernels were measured to be faster than products in rows (LOG.md)"""
+"""Keys that a query may read, up to which the kernels were measured to be faster than products in rows
+(LOG.md#attention-2048-fp32)."""
 DEPTH_STEP, FLASH_STEP, FLASH_MOST = 16, 8, 256
 """a head's size is a multiple of the first, or the kernels don't take it; flash attention, of the second up to the third"""
 ROW_LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)

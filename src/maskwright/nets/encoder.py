@@ -3,7 +3,7 @@
 
 In: vectors of many records end to end, where each begins. Out: states. What the vectors stand for is not known here, nor
 what is made of the states. Parameters are named as ModernBERT names them, so that the weights of either open in the other
-(`families.py` holds the rest of that correspondence).
+(`checkpoints/convert.py` holds the rest of that correspondence).
 
 Legend: T tokens, W width, H heads.
 """
@@ -26,55 +26,67 @@ from maskwright.tokens import Array
 
 @dataclass(frozen=True, kw_only=True)
 class NetConfig:
-    """The shape of a net. `ff` is GeGLU's inner width."""
+    """The shape of a net."""
 
     width: int = 256
+    """The width of a token's state."""
     layers: int = 6
+    """Layers of the encoder."""
     heads: int = 4
+    """Heads of attention, which share the width."""
     ff: int = 384
+    """The inner width of the feed-forward part; of GeGLU, of either half."""
     window: int = 128
-    """local attention reaches window // 2 to either side"""
+    """Tokens of local attention: it reaches half as many to either side."""
     global_every: int = 3
-    """every so-maniest layer, the first among them, reads the whole record"""
+    """Every so many layers, from the first on, one reads the whole record."""
     length: int = 256
-    """the longest piece of a record that is read at once, framing tokens included"""
+    """Tokens of the longest piece of a record that is read at once, framing included."""
     rope_global: float = 10_000.0
+    """The base of rotary positions where the whole record is read."""
     rope_local: float = 10_000.0
+    """The base of rotary positions in local attention."""
     norm: str = "pre"
-    """pre: before attention and MLP (ModernBERT); post: after the residual sum (BERT)"""
+    """Where the norms are: pre (before attention and MLP, as in ModernBERT) or post (after the residual sum, as in BERT)."""
     norm_eps: float = 1e-5
+    """What norms add to a variance."""
     mlp: str = "geglu"
-    """geglu, or gelu: without a gate"""
+    """The feed-forward part: geglu, or gelu, which has no gate."""
     bias: bool = False
-    """linear maps and norms have one"""
+    """Whether linear maps and norms have a bias."""
     positions: int = 0
-    """rows of a learned table of positions; 0: rotary"""
+    """Rows of a learned table of positions; at 0 positions are rotary."""
     first_position: int = 0
-    """the row of a record's first token"""
+    """The row of that table for a record's first token."""
     kinds: int = 0
-    """rows of a table of segments, of which the first is always used (BERT's token types)"""
+    """Rows of a table of segments, of which the first is always used (BERT's token types)."""
     grid: int = 0
-    """side of a square grid of fixed positions (MAE's sines and cosines); 0: none, and no square needed"""
+    """The side of a square grid of fixed positions (MAE's sines and cosines); at 0 there is none."""
     first_norm: bool = False
-    """the first layer norms what it reads, where the input layer doesn't end in a norm (ViT)"""
+    """Whether the first layer norms what it reads, where the input layer doesn't end in a norm (ViT)."""
     decoder_layers: int = 0
-    """layers of a decoder, which puts what is hidden in its place behind an encoder that never sees it (He et al., 2022);
-    0: no decoder, and what is hidden is a mask vector in the encoder"""
+    """Layers of a decoder, which puts what is hidden in its place after an encoder that never sees it (He et al., 2022). At
+    0 there is none, and what is hidden is a mask vector in the encoder."""
     decoder_width: int = 0
-    """0: the encoder's, here and below"""
+    """The decoder's width; 0 stands for the encoder's, here and below."""
     decoder_heads: int = 0
+    """The decoder's heads."""
     decoder_ff: int = 0
+    """The inner width of the decoder's feed-forward part."""
 
     def __post_init__(self) -> None:
         if min(self.width, self.layers, self.heads, self.ff, self.global_every) < 1 or self.length < 8:
             raise RecipeError("net.width, layers, heads, ff and global_every must be at least 1, net.length at least 8")
         if self.width % self.heads or (self.width // self.heads) % 2:
-            raise RecipeError(f"net.width {self.width} must be an even multiple of net.heads {self.heads}")
+            what = f"net.width {self.width} must be an even multiple of net.heads {self.heads}"
+            raise RecipeError(what, option="net.heads")
         if self.window < 2:
-            raise RecipeError("net.window must be at least 2; net.global_every = 1 lets every layer read the whole record")
+            fix = "net.global_every = 1 lets every layer read the whole record"
+            raise RecipeError("net.window must be at least 2", fix=fix, option="net.window")
         for name, choices in (("norm", ("pre", "post")), ("mlp", ("geglu", "gelu"))):
             if getattr(self, name) not in choices:
-                raise RecipeError(f"net.{name} = {getattr(self, name)!r}: choose {' or '.join(choices)}")
+                what = f"net.{name} = {getattr(self, name)!r}: choose {' or '.join(choices)}"
+                raise RecipeError(what, option=f"net.{name}")
         if self.positions and self.length > self.positions - self.first_position:
             raise RecipeError(
                 f"net.length {self.length}: the table of positions ends at {self.positions - self.first_position}"
@@ -82,12 +94,13 @@ class NetConfig:
         if self.grid and (self.positions or self.width % 4):
             raise RecipeError("net.grid: its positions need a net.width that 4 divides, and no other table (net.positions)")
         if self.decoder_layers and self.positions:
-            raise RecipeError("net.decoder_layers: a decoder has no learned positions; leave net.positions or it out")
+            what = "net.decoder_layers: a decoder has no learned positions"
+            raise RecipeError(what, fix="leave net.positions or it out", option="net.decoder_layers")
         if self.decoder_layers:
             try:
                 _ = self.decoder
             except RecipeError as error:
-                raise RecipeError(f"the decoder's shape: {error}") from None
+                raise RecipeError(error.message, where="the decoder's shape") from None
 
     @property
     def decoder(self) -> NetConfig | None:
@@ -165,7 +178,12 @@ class Layer(nn.Module):
         self.window = 0 if number % config.global_every == 0 else config.window
 
     def forward(
-        self, x: Tensor, added: Tensor | None, layouts: dict[int, Layout], turns: dict[int, Rotation | None], at: Tensor | None
+        self,
+        x: Tensor,
+        added: Tensor | None,
+        layouts: dict[int, Layout],
+        turns: dict[int, Rotation | None],
+        at: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
         """(T, W) the residual stream and what is still to be added to it, in and out; out only the tokens `at`.
 

@@ -11,6 +11,7 @@ Legend: T tokens, S tokens that are seen, M that are asked for, W width, D width
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +48,8 @@ class MaskedNet(nn.Module):
     def __init__(self, config: NetConfig, inputs: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.inputs, self.encoder, self.head = inputs, Encoder(config), head
+        listable: Any = head.listable
+        self._listable = np.asarray(listable, dtype=bool)
         self.decoder = Decoder(config.width, config.decoder) if config.decoder else None
         self.dtype = torch.float32
         """what activations are computed in; weights stay fp32"""
@@ -58,6 +61,16 @@ class MaskedNet(nn.Module):
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
+
+    @property
+    def lists_values(self) -> bool:
+        """Whether there is any kind of value of which it can be listed what may stand somewhere."""
+        return bool(self._listable.any())
+
+    def listable(self, kind: Array) -> Array:
+        """(N,) bool for tokens of these kinds (N,): whether it can be listed what may stand there, so that one value is
+        right and all others wrong."""
+        return np.asarray(self._listable[kind])
 
     def states(self, batch: Batch, hidden: Array) -> Tensor:
         """(T, W) final states of all tokens. What is hidden or absent shows the mask vector; where a decoder takes care of

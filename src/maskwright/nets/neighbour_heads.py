@@ -2,7 +2,7 @@
 
 In: an encoder with rotary positions, and the value that dimension 0 has in every vector that it reads. Out: the same
 encoder, whose first heads look one token ahead and one behind, whatever stands there. A net finds these heads by itself, but
-a run of minutes spends a good part of its time on that (LOG.md).
+a run of minutes spends a good part of its time on that (LOG.md#neighbour-heads).
 """
 
 from __future__ import annotations

@@ -25,19 +25,22 @@ def parse(path: str, columns: Sequence[str]) -> Path:
 
 
 def spell(path: Path) -> str:
+    """The inverse of `parse`."""
     return ".".join(name + ("[]" if many else "") for name, many in path)
 
 
 def reach(value: Any, path: Path, where: str) -> list[Any]:
+    """All values that `path` leads to in a row; None stands where its last name is missing. Raises DataError."""
     values = [value]
     for name, many in path:
         reached: list[Any] = []
         for item in values:
             if not isinstance(item, dict):
-                raise DataError(f"{where}: {spell(path)!r} doesn't reach: {name!r} is asked of {type(item).__name__}")
+                raise DataError(f"{spell(path)!r} doesn't reach: {name!r} is asked of {type(item).__name__}", where=where)
             inner = item.get(name)
             if many and inner is not None and not isinstance(inner, list):
-                raise DataError(f"{where}: {name!r} is marked [] in {spell(path)!r} but holds {type(inner).__name__}")
+                what = f"{name!r} is marked [] in {spell(path)!r} but holds {type(inner).__name__}"
+                raise DataError(what, where=where)
             reached += (inner or []) if many else [inner]
         values = reached
     return values

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskwright.errors import DataError
+from maskwright.errors import DataError, option
 from maskwright.records.shards import Shards
 from maskwright.tokens import Array
 
@@ -55,7 +55,8 @@ def split(shards: Shards, share: float, own: Array | None = None) -> Split:
         chosen = _groups(shards, first, share)
         train, held = first[~chosen], first[chosen]
     if not len(train) or not len(held):
-        raise DataError("too little data to hold some out: it has a single record; give more, or --held-out PATH")
+        fix = f"give more, or {option('held_out', 'PATH')}"
+        raise DataError("too little data to hold some out: it has a single record", fix=fix)
     return Split(train, _thirds(shards, held), duplicates, own is not None)
 
 

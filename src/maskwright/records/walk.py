@@ -39,4 +39,4 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def _unread(error: OSError) -> None:
-    raise DataError(f"{error.filename}: {error.strerror}; make it readable, or leave it out")
+    raise DataError(str(error.strerror), where=error.filename, fix="make it readable, or leave it out")

@@ -1,7 +1,7 @@
 """Every choice of a run in one tree, and as TOML.
 
-In: the configurations that stand beside what they configure. Out: a `Recipe`, changed by `--set train.lr=3e-4`, written
-and read. Knows nothing of how choices are made (`sizing.py`) or used.
+In: the configurations that stand beside what they configure. Out: a `Recipe`, changed by settings (`train.lr=3e-4`),
+written and read. Knows nothing of how choices are made (`sizing.py`) or used.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-from maskwright.errors import RecipeError, nearest
-from maskwright.modalities import ImageConfig, TokenizerConfig
+from maskwright.errors import DataError, RecipeError, nearest, option
+from maskwright.modalities import detect
+from maskwright.modalities.base import ModalityConfig
 from maskwright.model.calibration import CalibrationConfig
 from maskwright.nets.encoder import NetConfig
+from maskwright.records.notices import Listener, unheard
 from maskwright.records.read import Source
+from maskwright.records.value_type import ValueType
 from maskwright.system.atomic_files import write_whole
 from maskwright.tokens.masking import MaskConfig
 from maskwright.training.schedule import TrainConfig
@@ -28,41 +31,63 @@ from maskwright.training.schedule import TrainConfig
 class DataConfig:
     paths: tuple[str, ...] = ()
     field: str = ""
+    """the column of a table that holds the records; empty: the only one that can"""
     group: str = ""
+    """the column of a table whose equal values stay on one side of the held-out split"""
     record: str = ""
     """line, paragraph or file; empty: what the format suggests"""
     held_out: str = ""
     """the user's own held-out data"""
     on_bad: str = "stop"
+    """stop at the first record that can't be read, or skip it"""
 
-    def source(self, report: Callable[[str], None] | None = None, values: Sequence[Any] = ()) -> Source:
-        """What to read; `report` hears of what is skipped; `values` where Python gave them instead of paths."""
+    def source(
+        self,
+        value_type: ValueType,
+        values: Sequence[Any] = (),
+        on_skipped: Listener = unheard,
+        on_notice: Listener = unheard,
+    ) -> Source:
+        """What to read, as values of that type; `values` where Python gave them instead of paths."""
         return Source(
-            paths=self.paths, field=self.field or None, group=self.group or None, grain=self.record or None,
-            on_bad=self.on_bad, report=report, values=values,
+            paths=self.paths, value_type=value_type, values=values, field=self.field or None, group=self.group or None,
+            grain=self.record or None, on_bad=self.on_bad, on_skipped=on_skipped, on_notice=on_notice,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    modality: str = "text"
+    """A run, as it was chosen and as it goes."""
+
+    modality: str = ""
+    """empty: not chosen yet"""
     budget: str = ""
     """as asked; what came of it stands in `train`"""
     init: str = ""
     """a checkpoint to go on from: a folder of this tool's or of Hugging Face's"""
     data: DataConfig = field(default_factory=DataConfig)
-    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
-    image: ImageConfig = field(default_factory=ImageConfig)
+    options: ModalityConfig = field(default_factory=ModalityConfig)
+    """the modality's own; in the file their section has the name that its descriptor gives it"""
     net: NetConfig = field(default_factory=NetConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
+    @classmethod
+    def of_modality(cls, name: str) -> Recipe:
+        """With the defaults of a modality's options."""
+        return cls(modality=name, options=detect.descriptor(name).config())
+
+    @property
+    def section(self) -> str:
+        """The name of its modality's section; empty where none is chosen."""
+        return detect.descriptor(self.modality).key if self.modality else ""
+
     def __getitem__(self, key: str) -> Any:
-        """The value at "train.lr"."""
+        """The value at "train.lr", or a whole section."""
         part: Any = self
         for name in key.split("."):
-            part = getattr(part, name)
+            part = self.options if part is self and name == self.section else getattr(part, name)
         return part
 
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
@@ -75,14 +100,16 @@ class Recipe:
                 changed.setdefault(section, {})[name] = value
             else:
                 whole[name] = value
-        return replace(self, **whole, **{name: replace(self[name], **new) for name, new in changed.items()})
+        for name, new in changed.items():
+            whole["options" if name == self.section else name] = replace(self[name], **new)
+        return replace(self, **whole)
 
     def to_toml(self) -> str:
         lines = []
         sections = []
         for name, value in asdict(self).items():
             if isinstance(value, dict):
-                sections.append((name, value))
+                sections.append((self.section if name == "options" else name, value))
             else:
                 lines.append(f"{name} = {_toml(value)}")
         for name, values in sections:
@@ -94,18 +121,21 @@ class Recipe:
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
+        """The inverse of `write`. Raises RecipeError."""
         try:
             tree = tomllib.loads(path.read_text(encoding="utf-8"))
+            made = cls.of_modality(tree["modality"])
             parts: dict[str, Any] = {}
             for f in fields(cls):
-                value = tree[f.name]
-                kind = type(getattr(cls(), f.name))
+                value, kind = tree[made.section if f.name == "options" else f.name], type(getattr(made, f.name))
                 parts[f.name] = kind(**_tuples(value)) if isinstance(value, dict) else value
             return cls(**parts)
         except FileNotFoundError:
-            raise RecipeError(f"{path}: no recipe there") from None
+            raise RecipeError("no recipe there", where=path) from None
+        except DataError as error:
+            raise RecipeError(error.message, where=path) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-            raise RecipeError(f"{path}: not a recipe that this version reads: {error}") from None
+            raise RecipeError(f"not a recipe that this version reads: {error}", where=path) from None
 
 
 def _toml(value: Any) -> str:
@@ -113,14 +143,23 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def keys() -> dict[str, type]:
-    """Every key that --set takes, and its type."""
-    out: dict[str, type] = {}
-    for section in fields(Recipe):
-        part = getattr(Recipe(), section.name)
-        if not isinstance(part, str) and section.name != "data":
-            hints = get_type_hints(type(part))
-            out |= {f"{section.name}.{f.name}": hints[f.name] for f in fields(part)}
+@dataclass(frozen=True)
+class Key:
+    """One value of a recipe that a setting may change."""
+
+    kind: type
+    default: Any
+
+
+def keys() -> dict[str, Key]:
+    """Every key that settings take, of all modalities that are installed."""
+    sections: dict[str, Any] = {d.key: d.config() for d in detect.descriptors().values()}
+    plain = Recipe()
+    sections |= {name: plain[name] for name in ("net", "mask", "train", "calibration")}
+    out: dict[str, Key] = {}
+    for section, part in sections.items():
+        hints = get_type_hints(type(part))
+        out |= {f"{section}.{f.name}": Key(hints[f.name], getattr(part, f.name)) for f in fields(part)}
     return out
 
 
@@ -130,14 +169,15 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
 
 def parsed(settings: Sequence[str]) -> dict[str, Any]:
     """KEY=VALUE settings to keys and values of the right type."""
-    kinds, out = keys(), {}
+    known, out = keys(), {}
     for setting in settings:
         key, separator, value = (part.strip() for part in setting.partition("="))
         if not separator:
-            raise RecipeError(f"--set {setting}: write it as KEY=VALUE")
-        if key not in kinds:
-            raise RecipeError(f"--set {key}: no such key{nearest(key, kinds)}; `maskwright list keys` shows all")
-        out[key] = _parsed(key, value, kinds[key])
+            raise RecipeError("write it as KEY=VALUE", where=option("settings", setting), option="settings")
+        if key not in known:
+            fix = "`maskwright list keys` shows all"
+            raise RecipeError(f"no such key{nearest(key, known)}", where=option("settings", key), fix=fix, option="settings")
+        out[key] = _parsed(key, value, known[key].kind)
     return out
 
 
@@ -159,4 +199,4 @@ def _parsed(key: str, value: str, kind: type) -> Any:
     except (ValueError, OverflowError, KeyError):
         names = {int: "a whole number", float: "a number", bool: "true or false"}
         what = "numbers with commas between them" if get_origin(kind) is tuple else names.get(kind, "text")
-        raise RecipeError(f"--set {key}={value}: {key} is {what}") from None
+        raise RecipeError(f"{key} is {what}", where=option("settings", f"{key}={value}"), option=key) from None

@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from maskwright.errors import RecipeError, RunError
-from maskwright.model import folder
+from maskwright.errors import RecipeError, RunError, option
+from maskwright.modalities import detect
+from maskwright.model.about import ABOUT, read_about
 from maskwright.nets import native
 from maskwright.records.read import ONCE
 from maskwright.records.shards import Shards
@@ -39,40 +40,49 @@ Found = tuple[dict[str, torch.Tensor], dict[str, Any]]
 
 def open_folder(out: Path, recipe: Recipe, resume: bool) -> None:
     """The folder, made where it isn't; raises RunError where it is in the way of what is asked."""
+    here = option("out", out)
     if out.exists() and not out.is_dir():
-        raise RunError(f"--out {out}: is a file; name a folder")
+        raise RunError("is a file", where=here, fix="name a folder", option="out")
     there = {p.name for p in out.iterdir()} if out.exists() else set()
     if not resume and there - {LOCK}:
-        raise RunError(f"--out {out}: exists; name another folder, or go on with --resume")
-    if resume and there and not there & {LOCK, RECIPE, folder.ABOUT}:
-        raise RunError(f"--out {out}: exists and holds no run to resume; name another folder")
+        fix = f"name another folder, or go on with {option('resume', True)}"
+        raise RunError("exists", where=here, fix=fix, option="out")
+    if resume and there and not there & {LOCK, RECIPE, ABOUT}:
+        raise RunError("exists and holds no run to resume", where=here, fix="name another folder", option="out")
     if resume and not out.exists() and not recipe.data.paths:
-        raise RunError(f"--out {out}: no such run to resume")
-    for path in (*recipe.data.paths, recipe.data.held_out, recipe.init, recipe.tokenizer.path):
+        raise RunError("no such run to resume", where=here, option="out")
+    for path in (*recipe.data.paths, recipe.data.held_out, recipe.init):
         if path and path not in ONCE and not os.path.exists(path):
-            raise RunError(f"{path}: no such file or folder")
+            raise RunError("no such file or folder", where=path)
     out.mkdir(parents=True, exist_ok=True)
 
 
 def finished(out: Path) -> bool:
-    path = out / folder.ABOUT
-    return path.is_file() and bool(folder.read_about(out).get("finished"))
+    return (out / ABOUT).is_file() and read_about(out).finished
 
 
-def resumed_recipe(out: Path, given: dict[str, Any], length: dict[str, Any]) -> Recipe:
+def resumed_recipe(out: Path, given: dict[str, Any], length: sizing.AskedLength) -> Recipe:
     """The recipe of the run that is there, with which repeated options must agree."""
     old = Recipe.read(out / RECIPE)
-    steps = sizing.Length(None, length["steps"], length["tokens"]).counted(old.train.batch_tokens)
-    again = given | {"budget": length["budget"], "train.steps": steps}
+    steps = sizing.Length(None, length.steps, length.tokens).counted(old.train.batch_tokens)
+    again = given | {"budget": length.budget, "train.steps": steps}
+    own = old.section
     for key, value in again.items():
-        if value is not None and value != LEFT_TO_THE_RUN.get(key) and value != old[key]:
-            raise RunError(f"{out} was begun with {key} = {old[key]!r}, not {value!r}; leave the option out to go on")
+        if value is None or value == LEFT_TO_THE_RUN.get(key):
+            continue
+        if key.partition(".")[0] in {d.key for d in detect.descriptors().values()} - {own}:
+            raise RunError(
+                f"{out} was begun with {old.modality}, which has no {key}", fix="leave the option out to go on", option=key
+            )
+        if value != old[key]:
+            what = f"{out} was begun with {key} = {old[key]!r}, not {value!r}"
+            raise RunError(what, fix="leave the option out to go on", option=key)
     return old
 
 
 def remove_unbegun(out: Path) -> None:
     """Where nothing was begun, the folder is as it was: a corrected command finds no leftovers in its way."""
-    if not (out / RECIPE).exists() and not (out / folder.ABOUT).exists():
+    if not (out / RECIPE).exists() and not (out / ABOUT).exists():
         shutil.rmtree(out / CHECKPOINTS / DATA, ignore_errors=True)
         (out / LOCK).unlink(missing_ok=True)
         for path in (out / CHECKPOINTS, out):  # what somebody else put there stays
@@ -85,20 +95,20 @@ def kernels(config: TrainConfig) -> AbstractContextManager[None]:
     wanted = config.kernels == "native"
     found, why = native.found(torch_device(config.device))
     if wanted and not found:
-        raise RunError(
-            f"train.kernels = native, and here are none: {why}; leave the setting out, and train to another --out"
-        )
+        what = f"train.kernels = native, and here are none: {why}"
+        fix = f"leave the setting out, and train to another {option('out')}"
+        raise RunError(what, fix=fix, option="train.kernels")
     return native.using(wanted)
 
 
 def checkpoint_to_resume(out: Path, shards: Shards, recipe: Recipe, resume: bool, exactly: bool) -> Found | None:
     """The checkpoint to go on from; exactly only where data, torch and chip are what they were: says so if not."""
+    elsewhere = f"train to another {option('out')}"
     try:
         place = torch_device(recipe.train.device)
     except RecipeError:
-        raise RunError(
-            f"{out}: can't go on: it was begun on a GPU, and torch finds none here; train to another --out"
-        ) from None
+        what = "can't go on: it was begun on a GPU, and torch finds none here"
+        raise RunError(what, where=out, fix=elsewhere) from None
     here: dict[str, Any] = {
         "data": fingerprint(shards),
         "torch": torch.__version__,
@@ -115,10 +125,8 @@ def checkpoint_to_resume(out: Path, shards: Shards, recipe: Recipe, resume: bool
     was = json.loads(path.read_text())
     for name, value in here.items():
         if was[name] != value and name != "cores":
-            raise RunError(f"{out}: can't go on exactly: {name} was {was[name]}, is {value}; train to another --out")
+            raise RunError(f"can't go on exactly: {name} was {was[name]}, is {value}", where=out, fix=elsewhere)
     if exactly and recipe.train.threads > here["cores"]:
-        raise RunError(
-            f"{out}: can't go on exactly: it runs on {recipe.train.threads} threads, here are"
-            f" {here['cores']} cores; go on where there are as many"
-        )
+        what = f"can't go on exactly: it runs on {recipe.train.threads} threads, here are {here['cores']} cores"
+        raise RunError(what, where=out, fix="go on where there are as many")
     return found

@@ -1,8 +1,8 @@
 """What a budget buys: the size of the net, the batch and the number of steps, from the speed of this machine.
 
 In: how long a run shall be, its corpus, a way to time a step. Out: a `Choice`, and the recipe's `net` and `train` with it.
-Of every size it counts how many tokens the time buys (`training/costs.py`) and what the net would learn from them
-(`training/scaling.py`). Only a budget ever asks a clock: here, in the loop's `Pace`, and for calibration's size.
+Of every size it counts how many tokens the time buys (`training/cost_model.py`) and what the net would learn from them
+(`modalities/scaling_law.py`). Only a budget ever asks a clock: here, in the loop's `Pace`, and for calibration's size.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.errors import RecipeError
+from maskwright.errors import RecipeError, option
 from maskwright.modalities.base import Modality
+from maskwright.modalities.scaling_law import ScalingLaw
 from maskwright.nets.encoder import NetConfig
 from maskwright.tokens import Array
-from maskwright.training import scaling_law
 from maskwright.training.cost_model import Speed, Work
 from maskwright.training.schedule import TrainConfig
 
@@ -48,11 +48,37 @@ def seconds(budget: str) -> float:
     """'90s', '10m', '1.5h', '10 min' -> seconds. Raises RecipeError on anything else, and on nothing."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])(?:ec|in|ours?|ays?)?\s*", budget.lower())
     if not match:
-        raise RecipeError(f"--budget {budget}: write a number and a unit, such as 90s, 10m or 2h")
+        what = "write a number and a unit, such as 90s, 10m or 2h"
+        raise RecipeError(what, where=option("budget", budget), option="budget")
     value = float(match[1]) * _UNITS[match[2]]
     if value < 10:
-        raise RecipeError(f"--budget {budget}: too short to train anything; give at least 10s (a minute is a good start)")
+        fix = "give at least 10s (a minute is a good start)"
+        raise RecipeError("too short to train anything", where=option("budget", budget), fix=fix, option="budget")
     return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedLength:
+    """How long a run was asked to be: one of these, or nothing."""
+
+    budget: str | None = None
+    steps: int | None = None
+    tokens: int | None = None
+
+    @property
+    def given(self) -> bool:
+        return any((self.budget, self.steps, self.tokens))
+
+    def checked(self) -> AskedLength:
+        """Itself. Raises RecipeError where it makes no sense."""
+        if sum(choice is not None for choice in (self.budget, self.steps, self.tokens)) > 1:
+            raise RecipeError("choose one of budget, steps and tokens", option="budget")
+        for name, count in (("steps", self.steps), ("tokens", self.tokens)):
+            if count is not None and count < 1:
+                raise RecipeError("must be at least 1", where=option(name, count), option=name)
+        if self.budget is not None:
+            seconds(self.budget)
+        return self
 
 
 @dataclass(frozen=True)
@@ -71,7 +97,7 @@ class Length:
         """Seconds of training: of this machine, or of a laptop where steps or tokens are given and no clock is asked."""
         if self.seconds is not None:
             return self.seconds * (1 - FINISH_SHARE)
-        return (self.tokens or (self.steps or 0) * (self.batch_tokens or scaling_law.BATCHES[0])) / LAPTOP_TOKENS
+        return (self.tokens or (self.steps or 0) * (self.batch_tokens or ScalingLaw.batches[0])) / LAPTOP_TOKENS
 
     def counted(self, batch_tokens: int) -> int | None:
         """How many steps were asked for; None where the clock decides, or nothing was asked."""
@@ -102,7 +128,8 @@ def nets(given: Mapping[str, Any], reach: int, modality: Modality, there: NetCon
     that were given; or the shape of a checkpoint that is gone on from."""
     if there and there.grid:  # its places are those of a whole square
         if given.get("net.length", there.length) != there.length:
-            raise RecipeError(f"net.length: the checkpoint reads squares of {there.length} tokens; leave it out")
+            what = f"net.length: the checkpoint reads squares of {there.length} tokens"
+            raise RecipeError(what, fix="leave it out", option="net.length")
         return [there]
     if there:
         return [replace(there, length=given.get("net.length", min(reach, there.length)))]
@@ -142,35 +169,35 @@ def choose(
     there: NetConfig | None,
     modality: Modality,
     records: Array,
-    probe: Callable[[Choice], Speed],
+    time_steps: Callable[[Choice], Speed],
     place: Place,
     share: float = 1.0,
 ) -> Choice:
     """The smallest net whose expected loss is close to the lowest, of those that fit into memory, for training records of
-    so many tokens each (R,), which are a `share` of the corpus. `given`, `there`: as in `nets`. `probe` times a step of a
-    likely one. Raises RecipeError, ModelError."""
+    so many tokens each (R,), which are a `share` of the corpus. `given`, `there`: as in `nets`. `time_steps` times a few
+    steps of a likely one. Raises RecipeError, ModelError."""
     own = int(records.sum() / share)
     likely = nets(given, reach(length, records, modality), modality, there)
-    works = [Work.of(modality, net, length.batch_tokens or scaling_law.BATCHES[0], records) for net in likely]
+    works = [Work.of(modality, net, length.batch_tokens or modality.scaling.batches[0], records) for net in likely]
 
     def best(speed: Speed) -> Choice:
-        found = [_expected(length, work, own, speed, place) for work in works]
+        found = [_expected(length, work, own, speed, place, modality.scaling) for work in works]
         room = [choice for choice in found if choice.work.memory(place.itemsize) <= place.memory]
         least = min(choice.loss for choice in room or found[:1])
         return next(choice for choice in room or found[:1] if choice.loss <= CLOSE * least)
 
-    return best(LAPTOP if length.seconds is None else probe(best(LAPTOP)))
+    return best(LAPTOP if length.seconds is None else time_steps(best(LAPTOP)))
 
 
-def _expected(length: Length, work: Work, own: int, speed: Speed, place: Place) -> Choice:
+def _expected(length: Length, work: Work, own: int, speed: Speed, place: Place, law: ScalingLaw) -> Choice:
     together = place.processes if length.seconds is not None else 1  # what was counted is the same run on any number
     tokens = 0.0
     for _ in range(2):  # the batch depends on the tokens, and these a little on the batch
         # Each process has its part of a batch, and all of the optimiser's work.
         tokens = length.worth * together / speed.seconds(replace(work, turning=work.turning * together))
         if length.batch_tokens is None:
-            work = replace(work, batch_tokens=max(min(scaling_law.batch(length.tokens or tokens), own // 4), 256))
-    loss = scaling_law.loss(work.matrices, tokens, own)
+            work = replace(work, batch_tokens=max(min(law.batch(length.tokens or tokens), own // 4), 256))
+    loss = law.loss(work.matrices, tokens, own)
     steps = length.counted(work.batch_tokens)
     return Choice(work.net, work.batch_tokens, work, steps * work.batch_tokens if steps else tokens, loss)
 

@@ -1,4 +1,4 @@
-"""One training run: data to tokens, a plan, the loop, calibration, a finished model folder.
+"""One training run: data to tokens, choices, the loop, calibration, a finished model folder.
 
 In: what to train on, where to, and how long. Out: the folder. Here, and only here, the parts meet: each of them knows
 its own configuration, and this file hands it over. Whatever happens, the folder is left so that `resume` can go on.
@@ -10,68 +10,36 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from maskwright import modalities
-from maskwright.errors import DataError, ModelError, RecipeError, RunError
-from maskwright.modalities.base import Modality
-from maskwright.model import calibration, folder
+from maskwright.errors import DataError, ModelError, RecipeError, RunError, option
+from maskwright.model import folder
+from maskwright.model.about import HeldOutFigures
 from maskwright.model.model import Model, load
-from maskwright.model.predictor import Predictor
-from maskwright.records.notices import NAMED, Notices
-from maskwright.records.read import ONCE, has_columns
-from maskwright.records.split import Split, split
+from maskwright.nets.masked import MaskedNet
+from maskwright.records.read import ONCE
 from maskwright.runs import model_card, run_folder, sizing
+from maskwright.runs.choices import complete
+from maskwright.runs.corpus import Corpus, read_corpus
+from maskwright.runs.finish import about_run, finish
 from maskwright.runs.recipe import Recipe
-from maskwright.runs.request import Asked, Data, asked, on_this_machine
+from maskwright.runs.request import Data, Resolved, TrainRequest, resolve
 from maskwright.system import resources
 from maskwright.system.atomic_files import clear_leftovers, locked
-from maskwright.system.device import device_memory, torch_device
+from maskwright.system.device import torch_device
 from maskwright.system.process import Stop, flush_denormals, keep_memory, stoppable
-from maskwright.tokens import Tokens
-from maskwright.tokens import uncollate as apart
+from maskwright.system.progress import Progress, Watcher, unwatched
 from maskwright.training import checkpoint
-from maskwright.training.batches import Order, Pieces, batch_of, cut
-from maskwright.training.cost_model import Speed
+from maskwright.training.batches import Order
 from maskwright.training.distributed import ProcessGroup
 from maskwright.training.loop import Hooks, Loop, Pace
-from maskwright.training.prepare import Prepared, prepare, too_short
 from maskwright.training.schedule import TrainConfig
-from maskwright.training.step_timing import measure_speed
 from maskwright.training.validation import validation_set
-
-SLOTS = 2000
-SHOWN_TOKENS = 2_000_000
-"""of held-out data, at the most, of which slots are chosen"""
-SHOWN_BYTES = 1 << 27
-"""that it may have, as shards store it"""
-CALIBRATION_SHARE = 0.9
-"""of the time that is left after training"""
-
-
-@dataclass(frozen=True)
-class News:
-    """What a run tells whoever watches it."""
-
-    phase: str
-    """reading, tokeniser, tokenising, counting, training, calibrating"""
-    share: float | None = None
-    """of the phase that is done, where that is known"""
-    size: float = 0.0
-    """bytes done, where that is known"""
-    line: dict[str, Any] | None = None
-    """what was added to metrics.jsonl"""
-    words: str = ""
-    """something that the user should read"""
-
-
-Watcher = Callable[[News], None]
 
 
 def train(
@@ -100,78 +68,84 @@ def train(
     `out`, and returns it.
 
     The length of the run is `budget` (wall time to the finished folder: "90s", "10m", "2h"; ten minutes unless told
-    otherwise), or `steps`, or `tokens`. `init` names a checkpoint to go on from, with its own tokeniser, which
-    `extend_vocab` gives so many new words. `settings` change single keys of the recipe ("train.lr=3e-4"). With `resume` a
-    run that was stopped or killed goes on where its last checkpoint stands; then `data` and the rest may be left out.
-    `device` is cpu, cuda, or auto (cuda where there is one).
+    otherwise), or `steps`, or `tokens`. `field` names the column of a table that holds the records, `group` one whose equal
+    values stay on one side of the held-out split, `held_out` your own held-out data; `record` says what a record of plain
+    text is (line, paragraph or file), `on_bad` what to do where something can't be read (stop or skip). `init` names a
+    checkpoint to go on from, with its own tokeniser, which `extend_vocab` gives so many new words; `tokenizer` a
+    tokenizer.json to use as it is. `settings` change single keys of the recipe ("train.lr=3e-4"). With `resume` a run that
+    was stopped or killed goes on where its last checkpoint stands; then `data` and the rest may be left out. `device` is
+    cpu, cuda, or auto (cuda where there is one). `watch` hears of progress.
 
     Under torchrun the processes share every batch, and with `shard` the parameters too; the first of them reads, writes
     and tells `watch`.
 
     Raises MaskwrightError: DataError, ModelError, RecipeError, RunError (Interrupted where the user stopped it).
+
+        model = mw.train("tickets.csv", field="text", budget="10m", out="tickets-model")
     """
-    begun = time.monotonic()
-    wanted = asked(
-        data, settings, {"budget": budget, "steps": steps, "tokens": tokens}, field=field, group=group, held_out=held_out,
-        record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, on_bad=on_bad,
-        device=device,
+    request = TrainRequest(
+        data=data, out=out, budget=budget, steps=steps, tokens=tokens, field=field, group=group, held_out=held_out,
+        record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, resume=resume,
+        on_bad=on_bad, settings=settings, device=device, shard=shard,
     )  # fmt: skip
-    processes = ProcessGroup.joined(shard, wanted.recipe.train.device)
-    tell = watch if watch and processes.first else lambda news: None
-    run = _Run(Path(out), wanted, begun, tell, processes)
+    return run(request, watch or unwatched)
+
+
+def run(request: TrainRequest, watch: Watcher = unwatched) -> Model:
+    """`train`, of a request."""
+    begun, out = time.monotonic(), Path(request.out)
+    wanted = resolve(request)
+    processes = ProcessGroup.joined(request.shard, wanted.recipe.train.device)
+    task = _Run(out, wanted, begun, watch if processes.first else unwatched, processes)
     try:
-        return run.go(resume) if processes.first else run.follow()
+        return task.go(request.resume) if processes.first else task.follow()
     except (DataError, ModelError, RecipeError):
-        run_folder.remove_unbegun(Path(out))
+        run_folder.remove_unbegun(out)
         raise
     except OSError as error:
-        where, what = error.filename or out, error.strerror or error
-        raise RunError(f"{where}: {what}; what was saved is whole: mend it, then go on with --resume") from None
+        fix = f"what was saved is whole: mend it, then go on with {option('resume', True)}"
+        raise RunError(str(error.strerror or error), where=error.filename or out, fix=fix) from None
 
 
 class _Run:
-    def __init__(self, out: Path, wanted: Asked, begun: float, watch: Watcher, processes: ProcessGroup) -> None:
-        self.out, self.recipe, self.given, self.length = out, wanted.recipe, wanted.given, wanted.length
-        self.words, self.values = wanted.words, wanted.values
+    def __init__(self, out: Path, wanted: Resolved, begun: float, watch: Watcher, processes: ProcessGroup) -> None:
+        self.out, self.wanted, self.recipe = out, wanted, wanted.recipe
         self.begun, self.watch, self.processes = begun, watch, processes
         self.checkpoints = out / run_folder.CHECKPOINTS
 
     def go(self, resume: bool) -> Model:
+        """The first process, or the only one."""
         run_folder.open_folder(self.out, self.recipe, resume)
         with locked(self.out), stoppable() as stop, flush_denormals():
             clear_leftovers(self.out)
             if resume and run_folder.finished(self.out):
-                self._clear()
-                self.processes.agree(None)
-                self.watch(News("done", words=f"{self.out}: finished already; nothing to do"))
-                return load(self.out, device=self.recipe.train.device)
+                return self._finished_already()
             planned = resume and (self.out / run_folder.RECIPE).is_file()
             if planned:
-                self.recipe = run_folder.resumed_recipe(self.out, self.given, self.length)
-                if self.values:
-                    raise RunError(f"{self.out} goes on with the values that it began with; leave data out")
-            elif self.words:
-                self.watch(News("reading", words=self.words))
+                self._take_up()
+            elif self.wanted.notice:
+                self.watch(Progress("reading", notice=self.wanted.notice))
             if not self.recipe.data.paths:
-                raise RunError(f"{self.out}: nothing to resume there; name the data to train on")
+                raise RunError("nothing to resume there", where=self.out, fix="name the data to train on")
             torch.set_num_threads(self._threads())
             once = ONCE.keys() & set(self.recipe.data.paths)
             begun = planned and (bool(once) or any(self.checkpoints.glob("step-*.safetensors")))
-            modality, prepared = self._prepare(begun)
-            parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
+            corpus = self._corpus(begun)
             if not planned:
-                self._plan(prepared, parts, modality)
-            found = run_folder.checkpoint_to_resume(
-                self.out, prepared.shards, self.recipe, resume, exactly=self.processes.count == 1
-            )
+                given, asked = self.wanted.given, self.wanted.length
+                self.recipe = complete(self.recipe, given, asked, corpus, self.processes, self.begun, self.watch)
+                self.recipe.write(self.out / run_folder.RECIPE)
+            exactly = self.processes.count == 1
+            found = run_folder.checkpoint_to_resume(self.out, corpus.shards, self.recipe, resume, exactly)
             self.processes.agree({"resumed": found is not None})
             with run_folder.kernels(self.recipe.train):
-                loop = self._loop(modality, prepared, parts, stop, found)
+                loop = self._loop(corpus, stop, found)
                 loop.run()
-                stop.at_once("stopped while calibrating; the same command with --resume goes on there")
-                model = self._finish(loop, modality, prepared, parts)
+                stop.at_once(f"stopped while calibrating; the same command with {option('resume', True)} goes on there")
+                self.recipe = finish(self.out, self.recipe, loop, corpus, self.begun, self.watch)
+            self._clear()
             self.processes.wait()
-            return model
+            return load(self.out, device=self.recipe.train.device)
 
     def follow(self) -> Model:
         """What a process does that isn't the first: its part of every step, with what the first has prepared."""
@@ -179,224 +153,113 @@ class _Run:
         if said:
             self.recipe = Recipe.read(self.out / run_folder.RECIPE)
             with stoppable() as stop, flush_denormals(), run_folder.kernels(self.recipe.train):
-                modality, prepared = self._prepare(begun=True)
-                parts = split(prepared.shards, self.recipe.train.held_out, prepared.own)
+                corpus = self._corpus(begun=True)
                 found = checkpoint.latest(self.checkpoints) if said["resumed"] else None
-                self._loop(modality, prepared, parts, stop, found).run()
+                self._loop(corpus, stop, found).run()
             self.processes.wait()
         return load(self.out, device=self.recipe.train.device)
+
+    def _finished_already(self) -> Model:
+        self._clear()
+        self.processes.agree(None)
+        self.watch(Progress("done", notice=f"{self.out}: finished already; nothing to do"))
+        return load(self.out, device=self.recipe.train.device)
+
+    def _take_up(self) -> None:
+        """Goes on with the recipe that is there, with which what was asked must agree."""
+        self.recipe = run_folder.resumed_recipe(self.out, self.wanted.given, self.wanted.length)
+        if self.wanted.values:
+            raise RunError(f"{self.out} goes on with the values that it began with", fix="leave data out", option="data")
+
+    def _corpus(self, begun: bool) -> Corpus:
+        return read_corpus(self.recipe, self.wanted.values, self.checkpoints / run_folder.DATA, self.watch, begun)
 
     def _threads(self) -> int:
         """Of this process: as many as were asked for, or its share of the machine's cores; a run that is resumed alone keeps
         to its recipe."""
-        asked = self.given.get("train.threads") or (self.recipe.train.threads if self.processes.count == 1 else 0)
+        own = self.recipe.train.threads if self.processes.count == 1 else 0
+        asked = self.wanted.given.get("train.threads") or own
         return int(asked) or max(resources.cores() // self.processes.here, 1)
 
-    # Before training
-
-    def _prepare(self, begun: bool) -> tuple[Modality, Prepared]:
-        skipped = Notices(lambda message: self.watch(News("reading", words=f"skipped: {message}")))
-        noted = Notices(lambda message: self.watch(News("reading", words=message)))
-        data = self.recipe.data
-        modality = modalities.modality(self.recipe.modality)
-        source = replace(data.source(skipped, self.values), form=modality.form, note=noted)
-        held = replace(source, paths=(data.held_out,), values=(), group=None) if data.held_out else None
-        if held and not has_columns(held):
-            held = replace(held, field=None)
-        modality.configure(getattr(self.recipe, modality.section))
-        prepared = prepare(
-            source, held, modality, self.checkpoints / run_folder.DATA, lambda what, n: self.watch(News(what, size=n)), begun
-        )
-        self.values = ()
-        if prepared.changed:
-            self.watch(News("reading", words="the data has changed since this run began; it goes on with what it read then"))
-        for what, heard in (("records skipped", skipped), ("notes", noted)):
-            if heard.count > NAMED:
-                self.watch(News("reading", words=f"{heard.count:,} {what} in all"))
-        if words := too_short(prepared.shards, modality):
-            self.watch(News("reading", words=words))
-        if prepared.stretched:
-            self.watch(News("reading", words="few documents: stretches of them are held out, not whole ones"))
-        return modality, prepared
-
-    def _plan(self, prepared: Prepared, parts: Split, modality: Modality) -> None:
-        """Fills in what was not asked for; from here on the recipe says everything."""
-        recipe, records = self.recipe, prepared.shards.lengths[parts.train]
-        if recipe.init:
-            recipe = replace(recipe, train=replace(recipe.train, lr=sizing.CONTINUED_LR))
-        config, words = on_this_machine(recipe.train, self.processes.here)
-        if words:
-            self.watch(News("training", words=words))
-        recipe = replace(recipe, train=config)
-        left = None
-        if recipe.budget:
-            whole, gone = sizing.seconds(recipe.budget), time.monotonic() - self.begun
-            left = max(whole - gone, 1.0)  # reading alone may have taken all of it: then the least is trained
-            if gone > whole / 2:
-                self.watch(News("reading", words=(
-                    f"reading took {gone:.0f} s of {whole:.0f}, and training has the rest; a longer --budget, or fewer or"
-                    " smaller records, would give it more"
-                )))  # fmt: skip
-        length = sizing.Length(left, self.length["steps"], self.length["tokens"], self.given.get("train.batch_tokens"))
-        there = modality.checkpoint(Path(recipe.init)) if recipe.init else None
-        place, dtype = torch_device(recipe.train.device), getattr(torch, recipe.train.dtype)
-
-        def probe(likely: sizing.Choice) -> Speed:
-            with run_folder.kernels(recipe.train):
-                return measure_speed(likely.work, modality, prepared.shards, parts.train, place, dtype)
-
-        room = sizing.Place(device_memory(place) / self.processes.here, dtype.itemsize, self.processes.count)
-        choice = sizing.choose(length, self.given, there, modality, records, probe, room)
-        config = replace(recipe.train, batch_tokens=choice.batch_tokens, look_tokens=sizing.look_tokens(length))
-        given = {key: value for key, value in self.given.items() if key not in run_folder.LEFT_TO_THE_RUN}
-        recipe = replace(recipe, net=choice.net, train=config).with_values(given)
-        recipe = replace(recipe, train=sizing.schedule(length, choice, recipe.train))
-        slots = recipe.calibration.slots or (0 if recipe.budget else SLOTS)
-        self.recipe = replace(recipe, calibration=calibration.CalibrationConfig(slots=slots)).with_values(given)
-        self.recipe.write(self.out / run_folder.RECIPE)
-
-    # Training
-
-    def _loop(
-        self, modality: Modality, prepared: Prepared, parts: Split, stop: Stop, found: run_folder.Found | None
-    ) -> Loop:
+    def _loop(self, corpus: Corpus, stop: Stop, found: run_folder.Found | None) -> Loop:
         """Everything that a loop needs, where `found` left it."""
-        recipe, shards, first = self.recipe, prepared.shards, self.processes.first
+        recipe, modality, shards, parts = self.recipe, corpus.modality, corpus.shards, corpus.parts
         torch.set_num_threads(self._threads())
-        self.watch(News("counting"))
+        self.watch(Progress("counting"))
         held = validation_set(
             modality, shards, parts.train, parts.held["look"], recipe.net.length, recipe.train.look_tokens, recipe.train.seed
         )
-        torch.manual_seed(recipe.train.seed)
-        net = folder.build(modality, recipe.net)
-        if not recipe.init:
-            modality.start(net, shards, parts.train)
-        elif not found:
-            headed = modality.adopt(net, Path(recipe.init))
-            if not headed:
-                words = f"{recipe.init}: has no prediction head; a new one begins"
-                self.watch(News("training", words=words))
-        net.dtype = getattr(torch, recipe.train.dtype)
-        net.to(torch_device(recipe.train.device))
+        net = self._net(corpus, found is not None)
         order = Order(modality, shards, parts.train, recipe.net.length, recipe.train, recipe.mask, self.processes)
         pace = None
         if recipe.budget:
             pace = Pace(self.begun, sizing.seconds(recipe.budget) * (1 - sizing.FINISH_SHARE), sizing.DECAY_SHARE)
-
-        def line(values: dict[str, Any]) -> int:
-            if not first:
-                return 0
-            with open(self.out / run_folder.METRICS, "ab") as file:
-                file.write(json.dumps(values).encode() + b"\n")
-                size = file.tell()
-            self.watch(News("training", loop.share(), line=values))
-            return size
-
-        def keep(seen: dict[str, float], step: int) -> None:
-            weights = loop.weights()
-            if first:
-                folder.write(self.out, net.config, weights, modality, *self._about(loop, prepared, parts, seen, step, None))
-
-        def settled(config: TrainConfig) -> None:
-            self.recipe = replace(self.recipe, train=config)
-            if first:
-                self.recipe.write(self.out / run_folder.RECIPE)
-
-        hooks = Hooks(line, keep, settled, lambda: stop.asked)
-        loop = Loop(net, order, held, recipe.train, hooks, self.checkpoints, pace, self.processes)
+        watching = _Watching(self, corpus)
+        hooks = Hooks(watching.line, watching.keep, watching.settled, lambda: stop.asked)
+        loop = watching.loop = Loop(net, order, held, recipe.train, hooks, self.checkpoints, pace, self.processes)
         loop.begun = self.begun
         if found:
             loop.load(*found)
             if loop.pace:
                 loop.pace.begun -= loop.state.elapsed
-            if first:
+            if self.processes.first:
                 with open(self.out / run_folder.METRICS, "ab") as file:
                     file.truncate(loop.state.lines)
-            self.watch(News("training", words=f"going on from step {loop.state.step} of {loop.config.steps}"))
+            words = f"going on from step {loop.state.step} of {loop.config.steps}"
+            self.watch(Progress("training", notice=words))
         stop.politely()
         keep_memory()
         return loop
 
-    # After training
-
-    def _finish(self, loop: Loop, modality: Modality, prepared: Prepared, parts: Split) -> Model:
-        state = loop.state
-        self.watch(News("calibrating"))
-        net, _, about = folder.read(self.out)
-        net.to(torch_device(self.recipe.train.device))
-        reader = Predictor(net, modality)
-        used = ("fit", "level") if modality.exact else ("fit",)
-        shown = {name: self._held_out(modality, prepared, parts, name, reader.most) for name in used}
-        if not self.recipe.calibration.slots:
-            left = sizing.seconds(self.recipe.budget) - loop.state.elapsed - (time.monotonic() - self.begun)
-            slots = calibration.affordable(reader, shown["fit"], left * CALIBRATION_SHARE)
-            self.recipe = replace(self.recipe, calibration=calibration.CalibrationConfig(slots=slots))
-            self.recipe.write(self.out / run_folder.RECIPE)
-        whole, recipe = self._whole(modality, prepared, parts), self.recipe
-        fitted = calibration.fit(reader, shown["fit"], shown.get("level", []), whole, recipe.calibration, recipe.train.seed)
-        seen = about["held_out"]
-        about, text = self._about(loop, prepared, parts, seen, about["trained"]["step"], fitted)
-        folder.update(self.out, about, text)
-        if state.last and state.best_step < state.step and state.last["nats"] > 1.01 * state.best:
-            self.watch(News("done", words=(
-                f"overfitting: held-out data was predicted best at step {state.best_step} of {state.step}"
-                f" ({seen['bits_per_byte']:.3f} bits a byte, {state.last['bits_per_byte']:.3f} at the end); those weights"
-                " are kept. More data, or a shorter run, would serve better."
-            )))  # fmt: skip
-        self._clear()
-        return load(self.out, device=self.recipe.train.device)
+    def _net(self, corpus: Corpus, resumed: bool) -> MaskedNet:
+        """A net where it begins: where counting ends, or where a checkpoint of others does."""
+        recipe, modality = self.recipe, corpus.modality
+        torch.manual_seed(recipe.train.seed)
+        net = folder.build(modality, recipe.net)
+        if recipe.init:
+            if not resumed and not modality.checkpoints.adopt(net, Path(recipe.init)):
+                words = f"{recipe.init}: has no prediction head; a new one begins"
+                self.watch(Progress("training", notice=words))
+        elif modality.baseline:
+            modality.baseline.start(net, corpus.shards, corpus.parts.train)
+        net.dtype = getattr(torch, recipe.train.dtype)
+        net.to(torch_device(recipe.train.device))
+        return net
 
     def _clear(self) -> None:
         recipe = Recipe.read(self.out / run_folder.RECIPE)
         if not recipe.train.keep_checkpoints:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
 
-    def _held_out(self, modality: Modality, prepared: Prepared, parts: Split, name: str, most: int) -> list[Tokens]:
-        """Pieces of a held-out part, as many as calibration can use."""
-        records = parts.held[name]
-        pieces = cut(records, prepared.shards.shapes[records], most)
-        chosen = np.random.default_rng((self.recipe.train.seed, 3)).permutation(len(pieces.record))
-        chosen = chosen[: np.searchsorted(np.cumsum(pieces.length[chosen]), _room(modality, SHOWN_TOKENS)) + 1]
-        return apart(batch_of(modality, prepared.shards, pieces[np.sort(chosen)], frame=False))
 
-    def _whole(self, modality: Modality, prepared: Prepared, parts: Split) -> Iterator[tuple[Tokens, int]]:
-        """Whole records that were held out and chose no weights, and their keys, in an order of chance, as they are read."""
-        shards, rng = prepared.shards, np.random.default_rng((self.recipe.train.seed, 4))
-        for record in rng.permutation(np.union1d(parts.held["fit"], parts.held["level"])):
-            shape = shards.shapes[record][None]
-            (tokens,) = apart(
-                batch_of(modality, shards, Pieces(np.array([record]), np.zeros_like(shape), shape), frame=False)
-            )
-            yield tokens, int(shards.keys[record])
+class _Watching:
+    """What a loop tells its run: written to the run's folder by the first process, and passed on."""
 
-    def _about(
-        self, loop: Loop, prepared: Prepared, parts: Split, seen: dict[str, float], step: int,
-        fitted: calibration.Calibration | None,
-    ) -> tuple[dict[str, Any], str]:  # fmt: skip
-        elapsed = round(loop.state.elapsed + time.monotonic() - loop.begun, 1)
-        about = {
-            "finished": fitted is not None,
-            "held_out": seen,
-            "trained": {
-                "step": step, "steps": loop.config.steps, "seconds": elapsed, "tokens": loop.state.tokens,
-                "budget": self.recipe.budget, "epochs": round(loop.order.epochs(max(loop.state.step - 1, 0)), 2),
-            },
-            "data": {
-                "paths": _names(self.recipe.data.paths),
-                "records": prepared.records, "bytes": prepared.bytes, "duplicates": parts.duplicates,
-                "held_out_records": len(np.unique(parts.held_out)), "own_held_out": parts.own_held_out,
-                "parted": parts.parted, "stretched": prepared.stretched,
-            },
-            "calibration": fitted.to_json() if fitted else None,
-        }  # fmt: skip
-        return about, model_card.text(about, loop.order.modality, loop.net.config)
+    loop: Loop
 
+    def __init__(self, run: _Run, corpus: Corpus) -> None:
+        self.run, self.corpus, self.first = run, corpus, run.processes.first
 
-def _names(paths: Sequence[str]) -> list[str]:
-    """What a model's folder calls its data: of many files, how many."""
-    return [ONCE.get(path) or Path(path).name for path in paths] if len(paths) <= NAMED else [f"{len(paths):,} paths"]
+    def line(self, values: dict[str, Any]) -> int:
+        """Adds to metrics.jsonl, and says how large that is."""
+        if not self.first:
+            return 0
+        with open(self.run.out / run_folder.METRICS, "ab") as file:
+            file.write(json.dumps(values).encode() + b"\n")
+            size = file.tell()
+        self.run.watch(Progress("training", self.loop.share(), line=values))
+        return size
 
+    def keep(self, seen: HeldOutFigures, step: int) -> None:
+        """Puts the net away, which is at its best so far."""
+        weights, run = self.loop.weights(), self.run  # every process must ask for them
+        if self.first:
+            about = about_run(self.loop, self.corpus, run.recipe, seen, step, None)
+            card = model_card.text(about, self.corpus.modality, self.loop.net.config)
+            folder.write(run.out, self.loop.net.config, weights, self.corpus.modality, about, card)
 
-def _room(modality: Modality, tokens: int) -> int:
-    """How many tokens, so many at the most, are read at once: those of pictures are large."""
-    return min(tokens, SHOWN_BYTES // sum(dtype.itemsize for dtype in modality.columns.values()))
+    def settled(self, config: TrainConfig) -> None:
+        """Writes down what the clock has decided."""
+        self.run.recipe = replace(self.run.recipe, train=config)
+        if self.first:
+            self.run.recipe.write(self.run.out / run_folder.RECIPE)

@@ -61,7 +61,7 @@ def locked(folder: Path, patience: float = 10.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise RunError(f"{folder}: another process is training there; wait for it, or end it") from None
+                    raise RunError("another process is training there", where=folder, fix="wait for it, or end it") from None
                 time.sleep(0.1)
         yield
     finally:

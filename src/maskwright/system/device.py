@@ -1,7 +1,7 @@
 """The device that a net works on, what it multiplies how fast, and how much memory a run may take there.
 
 In: a wish (auto, cpu, cuda). Out: a torch device, the precision that pays there, its matrix rate, memory. Knows nothing
-of nets.
+of nets. torch is imported when a function needs it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import platform
 import time
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch.nn import functional as F
-
-from maskwright.errors import RecipeError
+from maskwright.errors import RecipeError, option
 from maskwright.system import resources
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda")
 PRODUCTS = {"cpu": (2048, 256, 768), "cuda": (8192, 4096, 4096)}
@@ -27,7 +28,8 @@ SHARE = 0.8
 BFLOAT16 = {"AVX512": ("amx_bf16",), "SVE256": ("bf16", "sve_bf16")}
 """instruction set that torch uses -> what of a chip multiplies bf16 faster than fp32"""
 VENDORS = {"AVX512": {"AuthenticAMD": ("avx512_bf16",)}}
-"""the same for chips of one vendor: with AVX512-BF16 alone AMD's are twice as fast in bf16, Intel's half as fast (LOG.md)"""
+"""The same for chips of one vendor: with AVX512-BF16 alone AMD's are twice as fast in bf16, Intel's half as fast
+(LOG.md#bf16-by-vendor)."""
 BFLOAT16_CHIP = (8, 0)
 """compute capability from which a GPU does"""
 
@@ -35,10 +37,16 @@ BFLOAT16_CHIP = (8, 0)
 def torch_device(wish: str) -> torch.device:
     """One of `DEVICES`; under torchrun each process takes its own GPU. Raises RecipeError where it isn't there."""
     if wish not in DEVICES:
-        raise RecipeError(f"device {wish!r}: choose one of {', '.join(DEVICES)}")
+        raise RecipeError(f"device {wish!r}: choose one of {', '.join(DEVICES)}", option="device")
+    import torch
+
     there = torch.cuda.is_available()
     if wish == "cuda" and not there:
-        raise RecipeError("device cuda: torch finds no CUDA device here; use --device cpu, or a CUDA build of torch")
+        raise RecipeError(
+            "torch finds no CUDA device here",
+            where="device cuda",
+            fix=f"use {option('device', 'cpu')}, or a CUDA build of torch",
+        )
     if wish == "cpu" or not there:
         return torch.device("cpu")
     rank = int(os.environ.get("LOCAL_RANK", "0"))
@@ -51,6 +59,8 @@ def torch_device(wish: str) -> torch.device:
 
 def device_memory(place: torch.device) -> float:
     """Bytes that a run may take: most of what the machine, or the GPU, has."""
+    import torch
+
     if place.type == "cuda":
         return SHARE * torch.cuda.get_device_properties(place).total_memory
     return SHARE * resources.memory()
@@ -58,11 +68,15 @@ def device_memory(place: torch.device) -> float:
 
 def device_name(place: torch.device) -> str:
     """What tells one kind of chip from another, as far as results go."""
+    import torch
+
     return torch.cuda.get_device_name(place) if place.type == "cuda" else torch.backends.cpu.get_cpu_capability()
 
 
 def fast_dtype(place: torch.device) -> torch.dtype:
     """What the device multiplies faster. The chip says so, no clock: one recipe must be one run however busy the machine."""
+    import torch
+
     if place.type == "cuda":
         fast = torch.cuda.get_device_capability(place) >= BFLOAT16_CHIP
     else:
@@ -83,12 +97,17 @@ def vendor() -> str:
 
 def matrix_rate(kind: torch.dtype, place: torch.device) -> float:
     """FLOP/s of a product of the shape that training is made of, on as many threads as torch uses now."""
+    import torch
+
     return _matrix_rate(kind, place, torch.get_num_threads())
 
 
 @lru_cache
 def _matrix_rate(kind: torch.dtype, place: torch.device, threads: int) -> float:
     """The best of a few, since machines are shared."""
+    import torch
+    from torch.nn import functional as F
+
     rows, inward, outward = PRODUCTS[place.type]
     a, b = torch.ones(rows, inward, dtype=kind, device=place), torch.ones(outward, inward, dtype=kind, device=place)
     best, deadline = float("inf"), time.monotonic() + 0.15
@@ -104,4 +123,6 @@ def _matrix_rate(kind: torch.dtype, place: torch.device, threads: int) -> float:
 def synchronise(place: torch.device) -> None:
     """Waits for work that a GPU goes on with behind Python's back."""
     if place.type == "cuda":
+        import torch
+
         torch.cuda.synchronize(place)

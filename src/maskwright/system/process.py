@@ -11,9 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
-from maskwright.errors import Interrupted
+from maskwright.errors import Interrupted, option
 
 
 class Stop:
@@ -21,13 +19,14 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
-        self._words = "stopped before the first step; the same command with --resume begins again"
+        self._words = f"stopped before the first step; the same command with {option('resume', True)} begins again"
         self._patient = False
 
     def politely(self) -> None:
         """From here on the first request only sets `asked`; a second one means it."""
         self._patient = True
-        self._words = "stopped in the middle of a step; the same command with --resume goes on from the last checkpoint"
+        again = f"the same command with {option('resume', True)}"
+        self._words = f"stopped in the middle of a step; {again} goes on from the last checkpoint"
 
     def at_once(self, words: str) -> None:
         """From here on nobody looks at `asked`: a request ends the run with these words."""
@@ -57,8 +56,10 @@ def stoppable() -> Iterator[Stop]:
 @contextmanager
 def flush_denormals() -> Iterator[None]:
     """Numbers below 1e-38 count as zero. Chips compute them in a slow way, Intel's up to a hundred times slower, and a net
-    that is sure of itself makes many (LOG.md). It holds in this thread, and in those that torch starts
+    that is sure of itself makes many (LOG.md#denormals). It holds in this thread, and in those that torch starts
     for it from here on."""
+    import torch
+
     torch.set_flush_denormal(True)
     try:
         yield
@@ -67,7 +68,7 @@ def flush_denormals() -> Iterator[None]:
 
 
 def keep_memory() -> None:
-    """Large blocks stay with the process instead of going back to the system after every step (glibc; see LOG.md)."""
+    """Large blocks stay with the process instead of going back to the system after every step (glibc; LOG.md#allocator)."""
     try:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD

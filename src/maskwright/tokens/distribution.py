@@ -27,7 +27,8 @@ class HeadContext:
     """(M,) int64, ascending"""
 
     @property
-    def asked(self) -> Batch:
+    def targets(self) -> Batch:
+        """The tokens asked for."""
         return self.batch.only(self.at)
 
     @property

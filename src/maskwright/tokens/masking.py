@@ -21,24 +21,27 @@ from maskwright.tokens import Array, Batch, Mask, grid
 KINDS = ("random", "unit", "box", "mixed")
 SCHEDULES = ("fixed", "falling", "uniform")
 FALLEN = 0.2
-"""of the way from the first rate to the last, on average over a run"""
+"""How far a falling rate has come from the first to the last, on average over a run, as a share of the way."""
 LONGEST_SIDE = 10
-"""of a box, as in SpanBERT"""
+"""The longest side of a box, in positions, as in SpanBERT."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskConfig:
+    """What is hidden in training."""
+
     kind: str = "random"
-    """random: token by token; unit: whole words (patches, cells); box: spans (blocks in a picture); mixed: of every second
-    record boxes, of the others random tokens"""
+    """What is hidden together: random (token by token), unit (whole words, patches, cells), box (spans, in an image blocks),
+    or mixed (boxes of every second record, random tokens of the others)."""
     rate: float = 0.4
-    """the share of a record's tokens that is hidden"""
+    """The share of a record's tokens that is hidden."""
     schedule: str = "falling"
-    """fixed; falling: from `rate` to `rate_end` as the learning rate decays; uniform: a rate a record, between the two,
-    which makes the model a generative one (it is then a masked diffusion model: Sahoo et al., 2024)"""
+    """How the rate goes: fixed; falling, from `rate` to `rate_end` as the learning rate decays; or uniform, a rate a record
+    between the two, which makes the model a generative one (it is then a masked diffusion model: Sahoo et al., 2024)."""
     rate_end: float = 0.25
+    """The share that is hidden at the end of a falling schedule; the smallest one of a uniform schedule."""
     box_mean: float = 3.0
-    """mean side of a box, in positions; geometric (SpanBERT, Joshi et al., 2020, section 3.1)"""
+    """The mean side of a box, in positions; sides are geometric (SpanBERT, Joshi et al., 2020, section 3.1)."""
 
     @property
     def mean(self) -> float:
@@ -50,7 +53,8 @@ class MaskConfig:
         for name, value, choices in (("kind", self.kind, KINDS), ("schedule", self.schedule, SCHEDULES)):
             if value not in choices:
                 near = nearest(str(value), choices)
-                raise RecipeError(f"mask.{name} = {value!r}: choose one of {', '.join(choices)}{near}")
+                what = f"mask.{name} = {value!r}: choose one of {', '.join(choices)}{near}"
+                raise RecipeError(what, option=f"mask.{name}")
         if not (0 < self.rate < 1 and 0 < self.rate_end < 1 and self.box_mean >= 1):
             raise RecipeError("mask.rate and mask.rate_end must lie between 0 and 1, mask.box_mean be at least 1")
 

@@ -65,7 +65,7 @@ def batch_of(
         for start in pieces.start.T:
             keys = keys * np.uint64(0xD6E8FEB86659FD93) + start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     if vary:
-        columns = modality.varied(columns, pieces.size, vary(keys))
+        columns = modality.augmented(columns, pieces.size, vary(keys))
     batch = modality.unpack(columns, pieces.size, keys)
     return modality.frame(batch) if frame else batch
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from maskwright.errors import RunError
+from maskwright.errors import RunError, option
 from maskwright.system.atomic_files import write_whole
 from maskwright.training.distributed import own, own_part
 
@@ -30,10 +30,8 @@ def write(folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, 
         data = save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, metadata={"facts": json.dumps(facts)})
         write_whole(path, data)
     except OSError as error:
-        raise RunError(
-            f"{path}: can't save a checkpoint: {error.strerror}; the one before it is whole:"
-            " make room, then go on with --resume"
-        ) from None
+        fix = f"the one before it is whole: make room, then go on with {option('resume', True)}"
+        raise RunError(f"can't save a checkpoint: {error.strerror}", where=path, fix=fix) from None
     for old in _all(folder)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path
@@ -49,7 +47,7 @@ def latest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         except (SafetensorError, KeyError, OSError, json.JSONDecodeError):
             continue  # damaged from outside: the one before it is as good a start
     if _all(folder):
-        raise RunError(f"{folder}: no checkpoint there can be read; remove the folder to begin again")
+        raise RunError("no checkpoint there can be read", where=folder, fix="remove the folder to begin again")
     return None
 
 
@@ -57,15 +55,18 @@ def _all(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.safetensors"))
 
 
+def resume_or_begin() -> str:
+    """How to go on where a checkpoint and a recipe don't fit."""
+    return f"resume with the recipe that began the run, or train to another {option('out')}"
+
+
 def load_into(live: dict[str, Tensor], saved: dict[str, Tensor], what: str) -> None:
     """Copies by name; raises RunError where names or shapes differ."""
     for name in live | saved:
         has, wants = ("x".join(map(str, side[name].shape)) if name in side else "none" for side in (saved, live))
         if has != wants:
-            raise RunError(
-                f"{what}: the checkpoint is of another architecture: {name} is {has}, the recipe makes it {wants};"
-                " resume with the recipe that began the run, or train to another --out"
-            )
+            words = f"the checkpoint is of another architecture: {name} is {has}, the recipe makes it {wants}"
+            raise RunError(words, where=what, fix=resume_or_begin())
     with torch.no_grad():
         for name, tensor in live.items():
             own(tensor).copy_(own_part(saved[name], tensor))

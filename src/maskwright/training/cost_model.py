@@ -19,7 +19,7 @@ from maskwright.tokens import Array
 from maskwright.training.optimiser import POLYNOMIALS
 
 PRODUCTS, ATTENTION = 0.9, 0.45
-"""share of the matrix rate that they reach (LOG.md)"""
+"""share of the matrix rate that they reach (LOG.md#native-kernels)"""
 PROCESS = 400e6
 """bytes of a process that has loaded torch"""
 

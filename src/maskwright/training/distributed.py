@@ -2,8 +2,8 @@
 
 In: torchrun's environment; a net. Out: the net's objective, shared between the processes: each holds all of it (DDP), or a
 part of every parameter (FSDP2, Zhao et al., 2023). A step takes the same batch as one process would, cut in parts, and its
-loss is the same within float noise; so is its gradient, but for what a head balances within its part (`nets/balance.py`).
-With one process all of this does nothing.
+loss is the same within float noise; so is its gradient, but for what a head balances within its part
+(`nets/heads/gradient_balance.py`). With one process all of this does nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
-from maskwright.errors import RecipeError
+from maskwright.errors import RecipeError, option
 from maskwright.nets.masked import MaskedNet
 from maskwright.system.device import torch_device
 from maskwright.tokens import Array, Batch, Mask
@@ -52,7 +52,10 @@ class ProcessGroup:
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1 and shard:
             raise RecipeError(
-                "--shard: there is one process only; start several with torchrun --nproc-per-node 2 -m maskwright …"
+                "there is one process only",
+                where=option("shard"),
+                fix="start several with torchrun --nproc-per-node 2 -m maskwright …",
+                option="shard",
             )
         if count == 1:
             return cls()

@@ -5,7 +5,7 @@ as it was at its best look, on disk by way of `keep`. Knows no file formats, no 
 
 Only the clock's hint (`Pace`) depends on time; with the steps given, a run is a pure function of its recipe and data, and a
 run resumed from any checkpoint ends in the same bytes. On several processes a step is that step, cut in parts (as far as
-`processes.py` has it); there, and on a GPU, whose sums have no fixed order, all of this holds within float noise.
+`distributed.py` has it); there, and on a GPU, whose sums have no fixed order, all of this holds within float noise.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from maskwright.errors import Interrupted, RunError
+from maskwright.errors import Interrupted, RunError, option
+from maskwright.model.about import HeldOutFigures
 from maskwright.nets.masked import MaskedNet
 from maskwright.tokens import Array, Batch, Mask
 from maskwright.training import checkpoint
@@ -64,7 +65,7 @@ class Pace:
 
 @dataclass
 class State:
-    """Where a run is: what a checkpoint holds beside tensors."""
+    """Where a run is: what a checkpoint holds in addition to tensors."""
 
     step: int = 0
     tokens: int = 0
@@ -74,7 +75,8 @@ class State:
     """since the command began, earlier tries included"""
     best: float = math.inf
     best_step: int = -1
-    last: dict[str, float] | None = None
+    last: HeldOutFigures | None = None
+    """what was seen at the last look"""
     settled: bool = False
     lines: int = 0
     """bytes of metrics.jsonl when this was saved"""
@@ -101,7 +103,7 @@ class Hooks:
 
     line: Callable[[dict[str, Any]], int]
     """a metrics line; returns the size of the file after it"""
-    keep: Callable[[dict[str, float], int], None]
+    keep: Callable[[HeldOutFigures, int], None]
     """the net is at its best so far, at this step: put it away"""
     settled: Callable[[TrainConfig], None]
     """the clock has decided how far apart looks are, or how many steps there are"""
@@ -121,7 +123,7 @@ class Loop:
         self.recent: list[float] = []
         self.begun = time.monotonic()
         """of this process: what went before is in `state.elapsed`"""
-        self._saved = self._spoke = self.begun
+        self._saved = self._logged = self.begun
         self._saving = 0.0
         self._first = 0
 
@@ -152,12 +154,12 @@ class Loop:
         state = self.state
         state.step, state.tokens = step + 1, state.tokens + int(self.processes.total(len(batch) if mask.weight.any() else 0))
         state.seconds += time.perf_counter() - started
-        if time.monotonic() - self._spoke >= LINE_EVERY / 2 or state.step == 1:
-            self._say(loss)
+        if time.monotonic() - self._logged >= LINE_EVERY / 2 or state.step == 1:
+            self._log(loss)
 
-    def _say(self, loss: float, **more: Any) -> None:
+    def _log(self, loss: float, **more: Any) -> None:
         state, now = self.state, time.monotonic()
-        self._spoke = now
+        self._logged = now
         line = {
             "step": state.step,
             "t": round(state.seconds, 3),
@@ -171,11 +173,11 @@ class Loop:
 
     def _look(self) -> None:
         state = self.state
-        seen = self.processes.agree(self.held.look(self.net))
+        seen = HeldOutFigures(**self.processes.agree(asdict(self.held.look(self.net))))
         state.last = seen
-        self._say(self.recent[-1], held_out=seen)
-        if seen["nats"] < state.best:
-            state.best, state.best_step = seen["nats"], state.step
+        self._log(self.recent[-1], held_out={name: value for name, value in asdict(seen).items() if value is not None})
+        if seen.nats < state.best:
+            state.best, state.best_step = seen.nats, state.step
             self.hooks.keep(seen, state.step)
 
     def _decide(self) -> StepDecision:
@@ -203,7 +205,8 @@ class Loop:
             self.save()
         if decision.stop and self.state.step < self.config.steps:
             of = "" if self.pace and not self.state.settled else f" of {self.config.steps}"
-            raise Interrupted(f"stopped at step {self.state.step}{of}, and saved; go on with the same command and --resume")
+            fix = f"go on with the same command and {option('resume', True)}"
+            raise Interrupted(f"stopped at step {self.state.step}{of}, and saved", fix=fix)
 
     def _diverges(self, loss: float) -> bool:
         """A loss that climbs far above the best that its mean of 20 has been will not come back by itself: by CLIMB nats, by
@@ -229,7 +232,7 @@ class Loop:
         kept = f"the weights of step {self.state.best_step} are kept" if self.state.best_step >= 0 else "none were kept yet"
         raise RunError(
             f"the loss {what} at step {step} ({loss:.3g}); {kept}. Worst records of that step: {', '.join(ids)}."
-            " Look at them, or try a lower --set train.lr"
+            f" Look at them, or try a lower {option('train.lr')}"
         )
 
     def share(self) -> float:
@@ -249,7 +252,7 @@ class Loop:
         tensors = {f"net.{n}": t for n, t in self.weights().items()}
         tensors |= {f"optimiser.{n}": whole(t) for n, t in self.optimiser.state.items()}
         state = replace(self.state, elapsed=self.state.elapsed + started - self.begun)
-        facts = {"state": vars(state), "recent": self.recent, "train": vars(self.config), "net": vars(self.net.config)}
+        facts = {"state": asdict(state), "recent": self.recent, "train": vars(self.config), "net": vars(self.net.config)}
         if self.processes.first:
             checkpoint.write(self.folder, self.state.step, tensors, facts)
         self._saved = time.monotonic()
@@ -259,14 +262,14 @@ class Loop:
         """Goes on from a checkpoint as if nothing had happened."""
         for key, value in vars(self.net.config).items():
             if facts["net"][key] != value:
-                raise RunError(
-                    f"{self.folder}: the checkpoint is of another architecture: net.{key} is {facts['net'][key]}, the recipe"
-                    f" makes it {value}; resume with the recipe that began the run, or train to another --out"
-                )
+                there = f"net.{key} is {facts['net'][key]}, the recipe makes it {value}"
+                what = f"the checkpoint is of another architecture: {there}"
+                raise RunError(what, where=self.folder, fix=checkpoint.resume_or_begin())
         for prefix, own in (("net.", dict(self.net.state_dict())), ("optimiser.", self.optimiser.state)):
             saved = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             checkpoint.load_into(own, saved, str(self.folder))
-        self.state = State(**facts["state"])
+        last = facts["state"]["last"]
+        self.state = State(**facts["state"] | {"last": HeldOutFigures(**last) if last else None})
         self.optimiser.steps = self.state.step
         self.recent = facts["recent"]
         self.config = TrainConfig(**facts["train"])

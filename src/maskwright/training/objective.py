@@ -19,7 +19,7 @@ from maskwright.tokens import Batch, Mask
 def masked_loss(net: MaskedNet, batch: Batch, mask: Mask, total: float) -> dict[str, Tensor]:
     truth = {name: array[mask.target] for name, array in batch.values.items()}
     predicted = net(batch, mask.hidden, mask.target)
-    nats, beside = predicted.loss(truth)
+    nats, auxiliary = predicted.loss(truth)
     weight, each = torch.from_numpy(mask.weight).to(nats.device), nats.detach()
     share = weight / (total or 1.0)
-    return {"loss": ((nats + beside) * share).sum(), "nats": (each * share).sum(), "each": each}
+    return {"loss": ((nats + auxiliary) * share).sum(), "nats": (each * share).sum(), "each": each}

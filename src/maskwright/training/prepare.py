@@ -1,6 +1,6 @@
 """A source of records to token shards on disk, in two streaming passes: one to fit the tokeniser, one to cut.
 
-In: a `Source`, a modality, a folder. Out: `Shards` and how they were made. Reading runs beside tokenising; memory stays
+In: a `Source`, a modality, a folder. Out: `Shards` and how they were made. Reading and tokenising run at once; memory stays
 flat however large the corpus is. Shards that are there already are used again when the files they came from are as they
 were.
 """
@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,13 @@ import numpy as np
 
 from maskwright.errors import DataError
 from maskwright.modalities.base import Modality, TokenColumns
-from maskwright.records.read import ONCE, Record, Source, hashed, read, stamp
+from maskwright.records.notices import Notice
+from maskwright.records.read import ONCE, Source, read, stamp
+from maskwright.records.record import Record, fold_key, hashed
 from maskwright.records.shards import Shards, Writer
 from maskwright.system.atomic_files import write_whole
 from maskwright.system.prefetch import prefetch
+from maskwright.system.progress import Progress, Watcher, unwatched
 from maskwright.tokens import Array
 
 SAMPLE_BYTES = 24_000_000
@@ -33,13 +36,20 @@ STRETCHES = 40
 LEAST_TOKENS = 2_000
 """below this there is nothing to learn, and nothing to measure on"""
 FEW_TOKENS = 4
-"""of a record, below which little stands beside what is hidden"""
-Progress = Callable[[str, float], None]
-"""(what is being done, bytes done)"""
+"""tokens of a record below which hardly anything is left to foretell the hidden ones from"""
 
 
-_Item = tuple[Record, int, int, int, int]
-"""a record, its size, and the hashes of its content, of what it repeats, of its group"""
+@dataclass(frozen=True)
+class _Item:
+    """A record on its way to the shards."""
+
+    record: Record
+    size: int
+    """bytes of user data"""
+    fold: int
+    """hash of the content by which one repeats another"""
+    group: int
+    """hash of what it belongs to"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class Prepared:
 
 
 def prepare(
-    source: Source, held_out: Source | None, modality: Modality, folder: Path, progress: Progress, begun: bool = False
+    source: Source, held_out: Source | None, modality: Modality, folder: Path, watch: Watcher, begun: bool = False
 ) -> Prepared:
     """Fits the modality and tokenises everything into `folder`, or takes up what an earlier try left there.
 
@@ -73,22 +83,25 @@ def prepare(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     grouped, source = source.group is not None, _spooled(source, folder)
-    records, few, size, sample = _sampled(source, modality, progress, SAMPLE_BYTES)
-    progress("tokeniser", 0)
-    modality.fit(sample, size)
-    del sample
+    counted = _sampled(source, modality, watch, SAMPLE_BYTES)
+    watch(Progress("tokeniser"))
+    modality.fit(counted.kept, counted.size)
+    size, few = counted.size, counted.few
+    records = counted.records
+    del counted
     modality.save(folder, 0)
     writer = Writer(folder, modality.columns)
     stretched = few and not (grouped or held_out)
     whole = _stretched(read(source), modality, size) if stretched else read(source)
-    _tokenise(whole, source, modality, writer, progress)
+    _tokenise(whole, source, modality, writer, watch)
     train = len(writer.lengths)  # without what the modality refused
     known = {"made": made, "records": records if stretched else train, "bytes": size, "train": train}
     if held_out:
-        _tokenise(read(held_out), held_out, modality, writer, progress)
+        _tokenise(read(held_out), held_out, modality, writer, watch)
         if len(writer.lengths) == train:
             writer.discard()
-            raise DataError(f"{held_out.paths[0]}: none of what is to be held out could be read as the model reads")
+            what = "none of what is to be held out could be read as the model reads"
+            raise DataError(what, where=held_out.paths[0], option="held_out")
     writer.close()
     write_whole(note, json.dumps(known).encode())
     return _prepared(folder, known, modality)
@@ -113,15 +126,15 @@ def too_short(shards: Shards, modality: Modality) -> str:
     """What to do where most records have too few tokens to tell one of them from the others; empty where they haven't."""
     most = round(float(np.median(shards.lengths))) if len(shards) else FEW_TOKENS
     held = f"{most} token" + "s" * (most != 1)
-    return f"most records have {held}, too few to tell one from the others: {modality.finer}" * (most < FEW_TOKENS)
+    if most >= FEW_TOKENS:
+        return ""
+    return f"most records have {held}, too few to tell one from the others: {modality.finer}"
 
 
 def _too_small(shards: Shards, modality: Modality, records: int, size: int, share: float = 1.0) -> DataError:
-    return DataError(
-        f"too small to train on: {shards.lengths.sum() / share:.0f} tokens in {records} records ({size} bytes);"
-        f" {LEAST_TOKENS} tokens are needed, and a useful model takes some 100 kB"
-        + "".join(f"; {words}" for words in (too_short(shards, modality),) if words)
-    )
+    what = f"too small to train on: {shards.lengths.sum() / share:.0f} tokens in {records} records ({size} bytes)"
+    advice = [f"{LEAST_TOKENS} tokens are needed, and a useful model takes some 100 kB", too_short(shards, modality)]
+    return DataError(what, fix="; ".join(filter(None, advice)))
 
 
 @dataclass(frozen=True)
@@ -135,22 +148,22 @@ class Sample:
 
 def sample(source: Source, modality: Modality, folder: Path, most: int) -> Sample:
     """Fits the modality on an even sample of some `most` bytes, and tokenises that alone into `folder`."""
-    silent: Progress = lambda what, size: None  # noqa: E731
     begun = time.monotonic()
-    _, _, size, records = _sampled(source, modality, silent, most)
+    counted = _sampled(source, modality, unwatched, most)
+    records = counted.kept
     read_in = time.monotonic() - begun
     if len(records) < STRETCHES:
         held = sum(map(modality.size, records))
         records = list(_stretched(records, modality, held))[:: max(round(held / most), 1)]
-    modality.fit(records, size)
+    modality.fit(records, counted.size)
     fitted_in = time.monotonic() - begun - read_in
     writer = Writer(folder, modality.columns)
-    _tokenise(records, source, modality, writer, silent)
+    _tokenise(records, source, modality, writer, unwatched)
     writer.close()
     shards = Shards(folder)
-    share = min(float(shards.sizes.sum()) / max(size, 1), 1.0)
+    share = min(float(shards.sizes.sum()) / max(counted.size, 1), 1.0)
     if shards.lengths.sum() < LEAST_TOKENS * share:
-        raise _too_small(shards, modality, len(records), size, share)
+        raise _too_small(shards, modality, len(records), counted.size, share)
     cut_in = time.monotonic() - begun - read_in - fitted_in
     return Sample(shards, share, 2 * read_in + fitted_in + cut_in / share)
 
@@ -167,23 +180,37 @@ def _spooled(source: Source, folder: Path) -> Source:
     """Standard input can be read once only: it goes to disk first."""
     if "-" not in source.paths:
         return source
-    if not source.form.literal:
-        raise DataError(f"standard input holds one value, too little to train on; name a folder of {source.form.name}")
+    if not source.value_type.spelled_out:
+        fix = f"name a folder of {source.value_type.name}"
+        raise DataError("standard input holds one value, too little to train on", fix=fix)
     spool = folder / "stdin.jsonl"
     with open(spool, "w", encoding="utf-8") as file:
         for record in read(source):
-            file.write(json.dumps({"text": record.value, "group": record.group}) + "\n")
-    return Source(paths=(str(spool),), field="text", group="group", on_bad=source.on_bad, report=source.report)
+            cell = source.value_type.display.cell(record.value)
+            file.write(json.dumps({"value": cell, "group": record.group}) + "\n")
+    return replace(source, paths=(str(spool),), field="value", group="group", grain=None)
 
 
-def _sampled(source: Source, modality: Modality, progress: Progress, most: int) -> tuple[int, bool, int, list[Record]]:
-    """Counts records and bytes, says whether there are few groups, and keeps records whose hash is low: an even sample
-    that depends on content alone. Of large ones it keeps a part, so that many are in it."""
+@dataclass(frozen=True)
+class _Counted:
+    """What one pass over a corpus tells."""
+
+    records: int
+    size: int
+    """bytes of user data"""
+    few: bool
+    """there are few groups"""
+    kept: list[Record]
+    """an even sample that depends on content alone; of large records it has a part, so that many are in it"""
+
+
+def _sampled(source: Source, modality: Modality, watch: Watcher, most: int) -> _Counted:
+    """Counts records and bytes, and keeps records whose hash is low, of some `most` bytes in all."""
     threshold, kept, held, size, count = 1 << 64, [], 0, 0, 0
     groups: set[str] = set()
     for record in read(source):
         own, n = modality.size(record), _held(record, modality)
-        modality.notice(record)
+        modality.observe(record)
         count, size = count + 1, size + own
         if len(groups) < STRETCHES:
             groups.add(record.group or record.id)
@@ -198,38 +225,39 @@ def _sampled(source: Source, modality: Modality, progress: Progress, most: int) 
                     kept = [item for item in kept if item[0] < threshold] or kept[:1]
                 held = sum(item[1] for item in kept)
         if size // CHUNK_BYTES > (size - own) // CHUNK_BYTES:
-            progress("reading", size)
-    return count, len(groups) < STRETCHES, size, [record for _, _, record in kept]
+            watch(Progress("reading", size=size))
+    return _Counted(count, size, len(groups) < STRETCHES, [record for _, _, record in kept])
 
 
 def _part(record: Record, modality: Modality, size: int) -> tuple[int, Record]:
     """With its size in memory."""
-    part = replace(record, value=modality.form.excerpt(modality.reduced(record.value), size))
+    part = replace(record, value=modality.value_type.excerpt(modality.reduced(record.value), size))
     return _held(part, modality), part
 
 
 def _held(record: Record, modality: Modality) -> int:
     """Bytes of memory that it takes, or will when it is read."""
-    return max(modality.size(record), modality.form.size(record.value))
+    return max(modality.size(record), modality.value_type.memory(record.value))
 
 
 def _stretched(records: Iterable[Record], modality: Modality, size: int) -> Iterator[Record]:
     """A few large records are cut into stretches, or there would be nothing of the right size to hold out."""
     for record in records:
-        parts = list(modality.form.stretches(record.value, max(size // STRETCHES, 200)))
-        for value, at in parts:
-            yield record if len(parts) == 1 else Record(value, f"{record.source}[{at}]")
+        parts = list(modality.value_type.stretches(record.value, max(size // STRETCHES, 200)))
+        for value, place in parts:
+            yield record if len(parts) == 1 else Record(value, record.source.part(place))
 
 
-def _tokenise(records: Iterable[Record], source: Source, modality: Modality, writer: Writer, progress: Progress) -> None:
+def _tokenise(records: Iterable[Record], source: Source, modality: Modality, writer: Writer, watch: Watcher) -> None:
     """Reads, hashes and groups on one thread while the tokeniser works on this one."""
     done = 0
     try:
         for chunk in prefetch(_chunks(records, modality)):
-            for (_, size, key, fold, group), cut in _cut(chunk, source, modality):
-                writer.add(cut.columns, cut.shape, key=key, fold=fold, group=group, size=size)
-                done += size
-            progress("tokenising", done)
+            for item, cut in _cut(chunk, source, modality):
+                key = item.record.key
+                writer.add(cut.columns, cut.shape, key=key, fold=item.fold, group=item.group, size=item.size)
+                done += item.size
+            watch(Progress("tokenising", size=done))
     except BaseException:
         writer.discard()
         raise
@@ -238,22 +266,24 @@ def _tokenise(records: Iterable[Record], source: Source, modality: Modality, wri
 def _cut(chunk: list[_Item], source: Source, modality: Modality) -> Iterator[tuple[_Item, TokenColumns]]:
     """The items with their tokens, but for those that the modality refuses, where those are to be skipped."""
     try:
-        yield from zip(chunk, modality.tokenise([item[0] for item in chunk]), strict=True)
+        yield from zip(chunk, modality.tokenise([item.record for item in chunk]), strict=True)
     except DataError as error:
         if source.on_bad == "stop":
             raise
         if len(chunk) > 1:
             for item in chunk:
                 yield from _cut([item], source, modality)
-        elif source.report:
-            source.report(str(error))
+        else:
+            source.on_skipped(Notice(error.message))
 
 
 def _chunks(records: Iterable[Record], modality: Modality) -> Iterator[list[_Item]]:
-    chunk, size = [], 0
+    chunk: list[_Item] = []
+    size = 0
     for record in records:
         group = hashed(record.group.encode()) if record.group else record.key
-        chunk.append((record, modality.size(record), record.key, record.fold, group))
+        fold = fold_key(record, modality.value_type.fold(record.value))
+        chunk.append(_Item(record, modality.size(record), fold, group))
         size += _held(record, modality)
         if size >= CHUNK_BYTES:
             yield chunk

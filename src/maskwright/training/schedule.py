@@ -14,44 +14,56 @@ from maskwright.errors import RecipeError
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
+    """How long a run is, and how it learns."""
+
     steps: int = 1000
+    """Steps of the whole run."""
     decay_from: int = 500
-    """the step at which the learning rate begins to fall"""
+    """The step at which the learning rate begins to fall."""
     warmup: int = 30
+    """Steps in which the learning rate rises to its height."""
     batch_tokens: int = 8192
-    """tokens of a step, framing included, on average"""
+    """Tokens of a step, framing included, on average."""
     lr: float = 4e-3
+    """The learning rate at its height."""
     weight_decay: float = 0.02
+    """The share of a weight that a step at a learning rate of one would take away."""
     clip: float = 1.0
-    """the gradient's norm, at the most"""
+    """The largest norm that the gradient of a step may have; a larger one is scaled down to it."""
     seed: int = 0
+    """The seed of everything that is drawn."""
     threads: int = 0
-    """0: as many as the machine has cores when the run begins"""
+    """Threads that a process computes on; 0 stands for as many as the machine has cores when the run begins."""
     device: str = "auto"
-    """cpu or cuda; auto: cuda where there is one"""
+    """The device: cpu, cuda, or auto, which is cuda where there is one."""
     dtype: str = "auto"
-    """float32 or bfloat16 activations (weights are always fp32); auto: whichever this chip multiplies faster"""
+    """The precision of activations: float32, bfloat16, or auto, which is what this chip multiplies faster. Weights are
+    always fp32."""
     kernels: str = "auto"
-    """native: the kernels of `nets/native`; torch: its own operations; auto: native where they can be built"""
+    """What computes between matrix products: native (the kernels of `nets/native`), torch, or auto, which is native where
+    the kernels can be built."""
     look_every: int = 100
-    """steps between held-out looks; 0: as the clock has it, in a run with a budget"""
+    """Steps between two looks at held-out data; 0 leaves it to the clock, in a run with a budget."""
     look_tokens: int = 60_000
+    """Tokens of held-out data that a look reads, at most."""
     held_out: float = 0.05
-    """share of the tokens that is held out"""
+    """The share of the tokens that is held out."""
     save_every: float = 30.0
-    """seconds between checkpoints, or more where saving would take over 2% of the time"""
+    """Seconds between two checkpoints; there are more where saving would take over 2% of the time."""
     keep_checkpoints: bool = False
-    """leave them in the folder when the run is done"""
+    """Whether checkpoints are left in the folder when the run is done."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_tokens, self.look_tokens) < 1 or self.lr <= 0 or self.look_every < 0:
             raise RecipeError("train.steps, batch_tokens, look_tokens and lr must be above 0, train.look_every at least 0")
         if self.dtype not in ("auto", "float32", "bfloat16"):
-            raise RecipeError(f"train.dtype = {self.dtype!r}: choose auto, float32 or bfloat16")
+            what = f"train.dtype = {self.dtype!r}: choose auto, float32 or bfloat16"
+            raise RecipeError(what, option="train.dtype")
         if self.kernels not in ("auto", "native", "torch"):
-            raise RecipeError(f"train.kernels = {self.kernels!r}: choose auto, native or torch")
+            what = f"train.kernels = {self.kernels!r}: choose auto, native or torch"
+            raise RecipeError(what, option="train.kernels")
         if not 0 < self.held_out < 0.9:
-            raise RecipeError("train.held_out must lie between 0 and 0.9")
+            raise RecipeError("train.held_out must lie between 0 and 0.9", option="train.held_out")
         if min(self.seed, self.threads, self.warmup, self.save_every) < 0 or self.clip <= 0:
             raise RecipeError("train.seed, threads, warmup and save_every must be at least 0, and clip above it")
 

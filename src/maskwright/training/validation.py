@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from maskwright.errors import DataError
+from maskwright.errors import DataError, option
 from maskwright.modalities.base import Modality
+from maskwright.model.about import HeldOutFigures
 from maskwright.nets.masked import MaskedNet
 from maskwright.records.shards import Shards
 from maskwright.tokens import Array, Batch, Mask, masking
@@ -30,7 +31,8 @@ class Validation:
     """bits a byte, by name"""
 
     @torch.no_grad()
-    def look(self, net: MaskedNet) -> dict[str, float]:
+    def look(self, net: MaskedNet) -> HeldOutFigures:
+        """What a net does on these positions."""
         nll, first, fifth = [], 0, 0
         for batch, mask in self.batches:
             truth = {name: array[mask.target] for name, array in batch.values.items()}
@@ -40,12 +42,10 @@ class Validation:
             first, fifth = first + int(right[:, 0].sum()), fifth + int(right.any(1).sum())
         all_ = np.concatenate(nll).astype(np.float64)
         nats = float(all_.mean())
-        return {
-            "nats": nats,
-            "bits_per_byte": nats * self.bits_per_nat,
-            "top1": first / len(all_),
-            "top5": fifth / len(all_),
-        } | {f"floor_{name}": value for name, value in self.floors.items()}
+        return HeldOutFigures(
+            nats=nats, bits_per_byte=nats * self.bits_per_nat, top1=first / len(all_), top5=fifth / len(all_),
+            floor_frequency=self.floors.get("frequency"), floor_neighbours=self.floors.get("neighbours"),
+        )  # fmt: skip
 
 
 def _right(candidates: dict[str, torch.Tensor], truth: dict[str, Array]) -> Array:
@@ -62,10 +62,10 @@ def validation_set(
 ) -> Validation:
     """Positions in the records `look`, in pieces of `length`; and what counting the records `train` reaches there."""
     batches, tokens_a_byte = validation_batches(modality, shards, look, length, tokens, seed)
-    bits_per_nat = tokens_a_byte / math.log(2)
+    bits_per_nat, baseline = tokens_a_byte / math.log(2), modality.baseline
     floors = {
         name: float(np.concatenate([floor(batch, mask) for batch, mask in batches]).mean() * bits_per_nat)
-        for name, floor in modality.floors(shards, train).items()
+        for name, floor in (baseline.floors(shards, train) if baseline else {}).items()
     }
     return Validation(batches, bits_per_nat, floors)
 
@@ -92,5 +92,6 @@ def validation_batches(
         if len(mask.target):  # of a batch that is absent throughout, a cut-out's corners, nothing can be asked
             out.append((batch, mask))
     if not out:
-        raise DataError("the held-out data shows nothing that could be asked for; give more, or name some (--held-out PATH)")
+        fix = f"give more, or name some ({option('held_out', 'PATH')})"
+        raise DataError("the held-out data shows nothing that could be asked for", fix=fix)
     return out, float(there / tokens_ * shards.lengths[records].sum() / max(shards.sizes[records].sum(), 1))

@@ -55,10 +55,10 @@ def test_training_sees_views_where_asked_and_never_of_squares() -> None:
     }
     sizes, image = np.array([[3, 3], [3, 3]]), ImageModality()
     image.channels, image.bits = 3, 8
-    assert image.varied(columns, sizes, np.arange(2, dtype=np.uint64)) is columns
+    assert image.augmented(columns, sizes, np.arange(2, dtype=np.uint64)) is columns
     image.configure(ImageConfig(shift=True))
     one, again, other = (
-        image.varied(columns, sizes, step_keys(np.arange(2, dtype=np.uint64), 0, step)) for step in (1, 1, 2)
+        image.augmented(columns, sizes, step_keys(np.arange(2, dtype=np.uint64), 0, step)) for step in (1, 1, 2)
     )
     assert np.array_equal(one["pixels"], again["pixels"])
     assert not np.array_equal(one["pixels"], other["pixels"])

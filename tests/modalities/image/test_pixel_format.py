@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from maskwright.errors import MaskwrightWarning
 from maskwright.modalities.image.pixel_format import PixelFormat
-from maskwright.records.pictures import Image
+from maskwright.modalities.image.pixels import Image
 
 
 @pytest.mark.filterwarnings("ignore:pictures of 16 bits")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from maskwright.records import strips
-from maskwright.records.pictures import Image
+from maskwright.modalities.image import strips
+from maskwright.modalities.image.pixels import Image
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])

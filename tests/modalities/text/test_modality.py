@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from maskwright.errors import QueryError
 from maskwright.modalities.text.modality import TextModality
 from maskwright.nets.heads.token import Categorical
-from maskwright.records.read import records_of
+from tests.conftest import text_records
 
 
 @pytest.fixture(scope="module")
 def text(texts: list[str]) -> TextModality:
     made = TextModality()
-    made.fit(records_of(texts[:1500]), 100_000)
+    made.fit(text_records(texts[:1500]), 100_000)
     return made
 
 
@@ -28,7 +28,7 @@ pieces = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_chara
 @settings(deadline=None)
 def test_what_no_blank_touches_comes_back(text: TextModality, parts: list[str]) -> None:
     query = "{mask}".join(parts)
-    (asked,) = text.blanks(records_of(query)[0])
+    (asked,) = text.blanks(text_records(query)[0])
     at = np.flatnonzero(~asked.tokens.present)
     assert len(at) == len(parts) - 1
     word = text.vocabulary.ids(["Q"])[0][0]
@@ -41,7 +41,7 @@ def test_what_no_blank_touches_comes_back(text: TextModality, parts: list[str]) 
 
 def test_new_lines_and_indents_before_a_blank_stay(text: TextModality) -> None:
     query = "def f():\n\t    {mask} x\n\n{mask}"
-    (asked,) = text.blanks(records_of(query)[0])
+    (asked,) = text.blanks(text_records(query)[0])
     word = text.vocabulary.ids([" a"])[0][0]
     assert text.decode(asked.tokens.with_values(np.flatnonzero(~asked.tokens.present), {"id": np.full(2, word)}), asked) == (
         "def f():\n\t    a x\n\n a"
@@ -50,7 +50,7 @@ def test_new_lines_and_indents_before_a_blank_stay(text: TextModality) -> None:
 
 def test_after_a_space_only_tokens_that_bring_it_back(text: TextModality) -> None:
     size = text.vocabulary.size
-    (asked,) = text.blanks(records_of("my {mask} and {mask}x")[0])
+    (asked,) = text.blanks(text_records("my {mask} and {mask}x")[0])
     first = int(np.flatnonzero(~asked.tokens.present)[0])
     even = Categorical(torch.zeros(1, 4), torch.zeros(size, 4), torch.zeros(size))
     values, log_probs = text.restrict(even, [(asked, first)]).candidates(size)
@@ -64,7 +64,7 @@ def test_a_lone_blank_is_never_filled_with_half_a_character(text: TextModality) 
     distribution = Categorical(torch.zeros(1, 4), torch.zeros(v.size, 4), torch.zeros(v.size))
 
     def allowed(query: str, number: int) -> set[int]:
-        (asked,) = text.blanks(records_of(query)[0])
+        (asked,) = text.blanks(text_records(query)[0])
         at = int(np.flatnonzero(~asked.tokens.present)[number])
         restricted = text.restrict(distribution, [(asked, at)])
         return set(torch.nonzero(restricted.log_probs()[0].isfinite())[:, 0].tolist())
@@ -80,7 +80,7 @@ def test_a_lone_blank_is_never_filled_with_half_a_character(text: TextModality) 
 
 
 def test_literals_and_the_tokenisers_own_mask(text: TextModality) -> None:
-    (asked,) = text.blanks(records_of("{{mask}} is not [MASK] nor {{mask*}}")[0])
+    (asked,) = text.blanks(text_records("{{mask}} is not [MASK] nor {{mask*}}")[0])
     assert (~asked.tokens.present).sum() == 1
     word = text.vocabulary.ids([" a"])[0][0]
     filled = asked.tokens.with_values(np.flatnonzero(~asked.tokens.present), {"id": np.array([word])})
@@ -88,7 +88,7 @@ def test_literals_and_the_tokenisers_own_mask(text: TextModality) -> None:
 
 
 def test_a_blank_of_unknown_length_has_eight_variants(text: TextModality) -> None:
-    variants = text.blanks(records_of("I lost {mask*} today and {mask}")[0])
+    variants = text.blanks(text_records("I lost {mask*} today and {mask}")[0])
     assert [int((~v.tokens.present).sum()) for v in variants] == [2, 3, 4, 5, 6, 7, 8, 9]
 
 
@@ -103,11 +103,11 @@ def test_a_blank_of_unknown_length_has_eight_variants(text: TextModality) -> Non
 )
 def test_queries_that_make_no_sense(text: TextModality, query: str, targets: list[str] | None, words: str) -> None:
     with pytest.raises(QueryError, match=words.replace("*", r"\*")):
-        text.blanks(records_of(query)[0], targets)
+        text.blanks(text_records(query)[0], targets)
 
 
 def test_offsets_are_the_users(text: TextModality) -> None:
     query = "Grüße {mask} 漢字 {mask}"
-    (asked,) = text.blanks(records_of(query)[0])
+    (asked,) = text.blanks(text_records(query)[0])
     blanks = asked.tokens.where[~asked.tokens.present]
     assert [query[a:b] for a, b in blanks] == ["{mask}", "{mask}"]

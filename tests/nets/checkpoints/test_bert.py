@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from maskwright.errors import ModelError
 from maskwright.nets.checkpoints import convert
 from maskwright.nets.checkpoints.bert import BERT_FAMILIES, to_config
-from maskwright.nets.checkpoints.family import of_shape
 from maskwright.nets.encoder import NetConfig
 from maskwright.nets.masked import MaskedNet
-from tests.nets.small import SMALL, batch, net, record
+from tests.nets.small import batch, net, record
 
 transformers = pytest.importorskip("transformers")
 IDS = {"pad": 0, "cls": 1, "sep": 2, "mask": 3, "unk": 4}
@@ -129,29 +126,6 @@ def test_an_encoder_without_a_head_is_read_too(name: str, tmp_path: Path) -> Non
 def test_what_our_encoder_is_not_is_refused_by_name(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ModelError, match=says):
         convert.from_config(CONFIGS["modernbert"]().to_dict() | change, BERT_FAMILIES)
-
-
-def test_a_shape_of_no_family_is_refused() -> None:
-    with pytest.raises(ModelError, match="no family"):
-        of_shape(replace(SMALL, norm="post"), BERT_FAMILIES)
-
-
-def test_folders_that_are_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no config"):
-        convert.read(tmp_path, BERT_FAMILIES)
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ModelError, match="not a JSON object"):
-        convert.read(tmp_path, BERT_FAMILIES)
-    CONFIGS["bert"]().save_pretrained(tmp_path)
-    (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    with pytest.raises(ModelError, match="pickle"):
-        convert.read(tmp_path, BERT_FAMILIES)
-    (tmp_path / "model.safetensors").write_bytes(b"not a tensor")
-    with pytest.raises(ModelError, match="can't be read"):
-        convert.read(tmp_path, BERT_FAMILIES)
-    save_file({"bert.strange": torch.zeros(1)}, tmp_path / "model.safetensors")
-    with pytest.raises(ModelError, match=r"bert\.strange"):
-        convert.read(tmp_path, BERT_FAMILIES)
 
 
 def test_a_table_of_positions_ends_somewhere() -> None:

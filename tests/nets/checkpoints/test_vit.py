@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from maskwright import modalities
 from maskwright.errors import ModelError
+from maskwright.modalities import detect
 from maskwright.modalities.base import Modality
+from maskwright.modalities.image.pixels import Image
 from maskwright.model import folder
+from maskwright.model.about import About
 from maskwright.nets.checkpoints import convert
 from maskwright.nets.checkpoints.vit import VIT_FAMILIES
 from maskwright.nets.masked import MaskedNet
-from maskwright.nets.positions import Grid
-from maskwright.records.pictures import Image
-from maskwright.records.read import Record
+from maskwright.records.record import Origin, Record
 from maskwright.tokens import Batch, collate
 from maskwright.tokens.masking import at_random
 
@@ -50,7 +51,7 @@ def theirs(name: str, norm_pix: bool = False) -> Any:
 
 def pictures(count: int = 3) -> list[Record]:
     rng = np.random.default_rng(0)
-    return [Record(Image(rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)), f"{n}") for n in range(count)]
+    return [Record(Image(rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)), Origin(f"{n}")) for n in range(count)]
 
 
 def batch(modality: Modality, records: list[Record]) -> Batch:
@@ -63,10 +64,10 @@ def as_theirs(records: list[Record], mean: float = 0.5, deviation: float = 0.5) 
 
 
 def opened(path: Path) -> tuple[MaskedNet, Modality]:
-    modality = modalities.of_checkpoint(path)
+    modality = detect.of_checkpoint(path)
     modality.load(path)
-    net = folder.build(modality, modality.checkpoint(path))
-    modality.adopt(net, path)
+    net = folder.build(modality, modality.checkpoints.net_config(path))
+    modality.checkpoints.adopt(net, path)
     return net.eval(), modality
 
 
@@ -118,11 +119,11 @@ def test_the_encoder_has_their_states(name: str, tmp_path: Path) -> None:
 def test_what_goes_out_comes_back_and_opens_elsewhere(norm_pix: bool, tmp_path: Path) -> None:
     theirs("vit_mae", norm_pix).save_pretrained(tmp_path / "in")
     net, modality = opened(tmp_path / "in")
-    held = {"floor_neighbours": 2.0, "floor_frequency": 3.0, "bits_per_byte": 1.0, "top1": 0.0, "top5": 0.0}
-    assert modality.hugging_face(net.config) is not None
-    folder.write(tmp_path / "out", net.config, net.state_dict(), modality, {"held_out": held}, "a card")
+    about = About(modality="image", net=asdict(net.config))
+    assert modality.checkpoints.files(net.config) is not None
+    folder.write(tmp_path / "out", net.config, net.state_dict(), modality, about, "a card")
     again, about = folder.read(tmp_path / "out")[::2]
-    assert about["modality"] == "image"
+    assert about.modality == "image"
     assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True))
     records = pictures()
     b = batch(modality, records)
@@ -145,15 +146,6 @@ def test_what_goes_out_comes_back_and_opens_elsewhere(norm_pix: bool, tmp_path: 
     assert (seen - as_theirs(records)).abs().max() < 1e-5
 
 
-def test_fixed_positions_are_sines_and_cosines_of_the_column_and_then_the_row() -> None:
-    table = Grid(4, 16).table[0]
-    rate = 10_000.0 ** (-np.arange(4) / 4)
-    assert (table[0] == 0).all()
-    for row, column in ((0, 0), (1, 3), (3, 2)):
-        want = [f(place * rate) for place in (column, row) for f in (np.sin, np.cos)]
-        assert np.allclose(table[1 + 4 * row + column], np.concatenate(want), atol=1e-6)
-
-
 def test_normalised_patches_stand_in_the_light_of_what_is_beside_them(tmp_path: Path) -> None:
     """Predicting nothing, such a head fills a dark and a bright half each with its own brightness, and as contrasted."""
     theirs("vit_mae", True).save_pretrained(tmp_path)
@@ -164,7 +156,7 @@ def test_normalised_patches_stand_in_the_light_of_what_is_beside_them(tmp_path: 
     dark, bright = np.full((SIDE, SIDE, 3), 40, dtype=np.uint8), np.full((SIDE, SIDE, 3), 200, dtype=np.uint8)
     halves = np.where(np.arange(SIDE)[:, None, None] < SIDE // 2, dark, bright)
     halves[::2, 16:] += np.uint8(30)
-    b = batch(modality, [Record(Image(halves), "halves"), Record(Image(bright), "bright")])
+    b = batch(modality, [Record(Image(halves), Origin("halves")), Record(Image(bright), Origin("bright"))])
     hidden = np.zeros(len(b), dtype=bool)
     at = np.array([1, 4, 13, 16, 17 + 6])  # the corners of one, and of the other a patch in the middle
     hidden[at] = True

@@ -18,10 +18,11 @@ from rich.text import Text
 
 import maskwright
 from maskwright.errors import DataError
+from maskwright.modalities.image.files import encoded
+from maskwright.modalities.image.pixels import Image
+from maskwright.modalities.image.strips import heat, side_by_side
 from maskwright.model.model import Model
-from maskwright.records.pictures import Image, encoded
-from maskwright.records.strips import heat, side_by_side
-from maskwright.runs.train import Watcher
+from maskwright.system.progress import Watcher
 from maskwright.tokens import Array
 
 SIDE, STEP, ASIDE = 64, 24, 0.25
@@ -55,7 +56,8 @@ def _photographs() -> list[Array]:
 
         return list(load_sample_images().images)
     except ImportError:
-        raise DataError("the demo shows photographs that scikit-learn carries: pip install scikit-learn pillow") from None
+        fix = "pip install scikit-learn pillow"
+        raise DataError("the demo shows photographs that scikit-learn carries", fix=fix) from None
 
 
 def _parts(photo: Array, step: int) -> list[Array]:
@@ -75,13 +77,14 @@ def _show(model: Model, own: list[tuple[int, Array]], unseen: list[tuple[int, Ar
     right = [own[int((vectors @ v).argmax())][0] == number for v, (number, _) in zip(theirs, unseen, strict=True)]
     alike = "the nearest picture that it knows is of the same photograph"
     _say(console, f"\nEmbedded: {alike} {np.mean(right):.0%} of the time.")
-    held = model.about["held_out"]
-    share = (held["floor_neighbours"] - held["bits_per_byte"]) / held["floor_neighbours"]
+    held = model.about.held_out
+    assert held is not None
+    share = held.below_counting or 0.0
     _say(
         console,
         f"\nHow good is a model of one minute and two photographs? A byte of a hidden patch costs it"
-        f" {held['bits_per_byte']:.2f} bits; what stands at the patch's edges foretells it to"
-        f" {held['floor_neighbours']:.2f}, counting colours to {held['floor_frequency']:.2f}. So it is {abs(share):.0%}"
+        f" {held.bits_per_byte:.2f} bits; what stands at the patch's edges foretells it to"
+        f" {held.floor_neighbours:.2f}, counting colours to {held.floor_frequency:.2f}. So it is {abs(share):.0%}"
         f" {'better' if share > 0 else 'worse'} than looking at the edges: it knows colours and slopes, not things. More"
         " pictures and ten minutes do more.",
     )
@@ -98,7 +101,7 @@ def _fills(console: Console, model: Model, asked: list[Array], path: Path) -> No
     mask[HOLE, HOLE] = True
     strips, better = [], 0.0
     for part, filling in zip(asked, model.fill(asked, mask=mask), strict=True):
-        made = filling.picture.pixels
+        made = filling.value.pixels
         around = np.broadcast_to(part[~mask].mean(axis=0), part[mask].shape)
         better += (_error(part[mask], around) - _error(part[mask], made[mask])) / len(asked)
         strips.append(side_by_side([Image(part), Image(part, ~mask), Image(made)]))

@@ -26,7 +26,7 @@ from rich.text import Text
 
 import maskwright
 from maskwright.model.model import Model
-from maskwright.runs.train import Watcher
+from maskwright.system.progress import Watcher
 
 SCAN_SECONDS, SCAN_BYTES, BUDGET = 8.0, 6_000_000, "60s"
 _SKIPPED = {"tests", "test", "testing", "_vendor", "vendored", "idlelib", "lib2to3", "site-packages", "__pycache__"}
@@ -114,20 +114,21 @@ def _hash(name: str) -> int:
 
 def _show(model: Model, own: list[Doc], unseen: list[Doc], words: str, home: Path) -> None:
     console = Console(width=min(Console().width, 110) if sys.stdout.isatty() else 110)
-    held = model.about["held_out"]
+    held = model.about.held_out
+    assert held is not None
     console.print(f"\n{words}", markup=False, highlight=False)
     _fills(console, model, unseen)
     _odd(console, model, unseen)
     _near(console, model, own, unseen)
-    better = (held["floor_neighbours"] - held["bits_per_byte"]) / held["floor_neighbours"]
+    better = held.below_counting or 0.0
     verdict = (
         f"{better:.0%} better than" if better > 0.005 else "about as good as" if better > -0.02 else "not yet as good as"
     )
     console.print(
-        f"\nHow good is a model of one minute? It guesses {held['top1']:.0%} of hidden tokens exactly ({held['top5']:.0%}"
-        f" within five guesses) and needs {held['bits_per_byte']:.2f} bits for a byte of new docstrings; counting which"
-        f" token stands between two neighbours needs {held['floor_neighbours']:.2f}, counting frequencies"
-        f" {held['floor_frequency']:.2f}. So it is {verdict} counting: it knows phrases, not facts. Ten minutes do more.",
+        f"\nHow good is a model of one minute? It guesses {held.top1:.0%} of hidden tokens exactly ({held.top5:.0%}"
+        f" within five guesses) and needs {held.bits_per_byte:.2f} bits for a byte of new docstrings; counting which"
+        f" token stands between two neighbours needs {held.floor_neighbours:.2f}, counting frequencies"
+        f" {held.floor_frequency:.2f}. So it is {verdict} counting: it knows phrases, not facts. Ten minutes do more.",
         highlight=False, markup=False,
     )  # fmt: skip
     console.print(f'The model stays in {home}; try: maskwright fill {home} "Return the {{mask}} of the {{mask}}."',

@@ -17,7 +17,7 @@ import numpy as np
 from maskwright.tokens import Array
 
 PULL, ROUNDS, ENOUGH = 0.01, 80, 0.005
-"""towards what was filled, beside a weight of one for every difference; steps of the solver; and what is left, in levels of
+"""towards what was filled, against a weight of one for every difference; steps of the solver; and what is left, in levels of
 256, where it may stop: through the pull alone that is half a level"""
 
 

@@ -1,6 +1,6 @@
-"""What a recipe says of pictures, and what can't be said together.
+"""What a recipe says of images, and what can't be said together.
 
-In: values of `[image]`. Out: a checked configuration. Knows nothing of pictures themselves.
+In: values of `[image]`. Out: a checked configuration. Knows nothing of the images themselves.
 """
 
 from __future__ import annotations
@@ -8,39 +8,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from maskwright.errors import RecipeError
+from maskwright.modalities.base import ModalityConfig
 
 FAMILIES = ("", "vit_mae")
 DEFAULT_SIDE = 96
-"""of a ViT-MAE's squares"""
+"""The side of a ViT-MAE's squares, in pixels."""
 LONGEST = 1024
-"""pixels: beyond it patches show texture and windows no object, and a photograph takes a minute to score"""
+"""Pixels of the longer side, at most: beyond it patches show texture and windows no object, and a photograph takes a minute
+to score."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageConfig:
+class ImageConfig(ModalityConfig):
+    """How images are read."""
+
     patch: int = 8
-    """pixels a side"""
+    """The side of a patch, in pixels."""
     channels: int = 0
-    """1 (grey), 3 (RGB), or what arrays have; 0: what most pictures have"""
+    """Channels of every image: 1 (grey), 3 (RGB), or what arrays have; 0 stands for what most images have."""
     bits: int = 0
-    """8 or 16 a channel; 0: what most pictures have"""
+    """Bits a channel, 8 or 16; 0 stands for what most images have."""
     depth: int = 0
-    """bits that the levels of 16-bit pictures really have, 12 from many cameras; 0: as many as the brightest needs"""
+    """Bits that the levels of 16-bit images really have, 12 from many cameras; 0 stands for what the brightest needs."""
     family: str = ""
-    """vit_mae: a net that transformers' ViTMAEForPreTraining and ViTModel open; empty: ours, which learns more"""
+    """The family of the net: vit_mae is one that transformers' ViTMAEForPreTraining and ViTModel open; empty is our own,
+    which learns more."""
     side: int = 0
-    """every picture is brought to a square of so many pixels; 0: each keeps its proportions"""
+    """The side of the square, in pixels, to which every image is brought; at 0 each keeps its proportions."""
     longest: int = LONGEST
-    """a picture whose longer side has more pixels is read made smaller, to so many; 0: as it is, where details of few pixels
-    count"""
+    """An image whose longer side has more pixels than this is read made smaller; 0 reads all as they are, where details of
+    few pixels count."""
     shift: bool = False
-    """training cuts a picture's patches from another place each time: where pictures are very few, and runs long"""
+    """Whether training cuts an image's patches from another place each time: for very few images, and long runs."""
     mean: tuple[float, ...] = ()
-    """of a channel, from 0 to 1, and below its deviation: by these a ViT-MAE has its pixels normalised; empty: one half"""
+    """The mean of each channel, from 0 to 1, by which a ViT-MAE has its pixels normalised; empty is one half."""
     deviation: tuple[float, ...] = ()
+    """The deviation of each channel, by which a ViT-MAE has its pixels normalised; empty is one half."""
     norm_pix: bool = False
-    """a ViT-MAE says how patches look once each is normalised by itself, which teaches its vectors more and fills less: a
-    filled patch takes brightness and contrast from visible ones beside it"""
+    """Whether a ViT-MAE says how patches look once each is normalised by itself, which teaches its vectors more and fills
+    less: a filled patch takes brightness and contrast from visible ones next to it."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.patch <= 32 or self.bits not in (0, 8, 16):
@@ -48,16 +54,18 @@ class ImageConfig:
         if min(self.channels, self.side, self.longest) < 0:
             raise RecipeError("image.channels, side and longest must be at least 0")
         if self.depth and not 9 <= self.depth <= 16:
-            raise RecipeError("image.depth must lie between 9 and 16, or be 0")
+            raise RecipeError("image.depth must lie between 9 and 16, or be 0", option="image.depth")
         if self.family not in FAMILIES:
-            raise RecipeError(f"image.family {self.family!r}: vit_mae is the only one; leave it out for ours")
+            what = f"image.family {self.family!r}: vit_mae is the only one"
+            raise RecipeError(what, fix="leave it out for ours", option="image.family")
         if self.family and self.bits == 16:
-            raise RecipeError("image.bits 16 is not for image.family vit_mae, whose pictures have 8; leave one of them out")
+            what = "image.bits 16 is not for image.family vit_mae, whose pictures have 8"
+            raise RecipeError(what, fix="leave one of them out", option="image.bits")
         for name in ("norm_pix", "mean", "deviation"):
             if getattr(self, name) and not self.family:
-                raise RecipeError(f"image.{name} is for image.family vit_mae; leave it out")
+                raise RecipeError(f"image.{name} is for image.family vit_mae", fix="leave it out", option=f"image.{name}")
         if min(self.deviation, default=1.0) <= 0:
-            raise RecipeError("image.deviation must be above 0 for every channel")
+            raise RecipeError("image.deviation must be above 0 for every channel", option="image.deviation")
         if self.square and self.shift:
             raise RecipeError("image.shift is not for squares (image.side): their patches are known by their places")
         if self.family and self.square % self.patch:

@@ -211,4 +211,6 @@ def left_open(folder: Path) -> tuple[str, ...]:
 def _refuse(given: Mapping[str, Any], *fixed: str) -> None:
     for name in fixed:
         if name in given:
-            raise RecipeError(f"net.{name} follows from image.family, side and patch; leave it out")
+            raise RecipeError(
+                f"net.{name} follows from image.family, side and patch", fix="leave it out", option=f"net.{name}"
+            )

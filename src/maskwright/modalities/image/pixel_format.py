@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from maskwright.errors import DataError, MaskwrightWarning
-from maskwright.records.pictures import Image, resized
+from maskwright.modalities.image.files import resized
+from maskwright.modalities.image.pixels import Image
 from maskwright.tokens import Array
 
 WHOLE, CAMERA = 16, 12
@@ -65,62 +66,61 @@ class PixelFormat:
             return rows, columns
         return max(round(rows * self.longest / longer), 1), max(round(columns * self.longest / longer), 1)
 
-    def brought(self, picture: Image, name: str) -> tuple[Array, Array]:
+    def brought(self, image: Image, where: str) -> tuple[Array, Array]:
         """(rows, columns, C) levels in its `shape`; (rows, columns) which of them are known. Raises DataError."""
-        own = picture.pixels.shape[2]
+        own = image.pixels.shape[2]
         if own != self.channels and {own, self.channels} != {1, 3}:
             hint = " (of an RGBA array Image.fromarray makes a picture with holes)" if (own, self.channels) == (4, 3) else ""
-            raise DataError(
-                f"{name}: {own} channels, where the model has {self.channels}; leave it out, or convert it{hint}"
-            )
-        top, small = self._top(picture), self.reduced(picture)
-        if small is not picture and not self.side:
+            what = f"{own} channels, where the model has {self.channels}"
+            raise DataError(what, where=where, fix=f"leave it out, or convert it{hint}")
+        top, small = self._top(image), self.reduced(image)
+        if small is not image and not self.side:
             self.warn(TOO_LONG.format(self.longest))
-        if 0 < 2 * self.side <= min(picture.pixels.shape[:2]):
+        if 0 < 2 * self.side <= min(image.pixels.shape[:2]):
             self.warn(TOO_LARGE.format(self.side))
         if own > self.channels:
             self.warn(COLOUR)
-        if picture.pixels.dtype == np.uint16 and self.bits == 8:
+        if image.pixels.dtype == np.uint16 and self.bits == 8:
             self.warn(DEEP)
         known = np.ones(small.pixels.shape[:2], dtype=bool) if small.known is None else small.known
         return _coloured(_scaled(small.pixels, top, self.top), self.channels), known
 
-    def reduced(self, picture: Image) -> Image:
+    def reduced(self, image: Image) -> Image:
         """In its `shape`, with levels and channels as they are. Where a pixel stands for several, what is known of them
         counts, and it is unknown where nothing is: dust on a photograph leaves enough to go by."""
-        pixels, known = picture.pixels, picture.known
+        pixels, known = image.pixels, image.known
         own = pixels.shape[:2]
         shape = self.shape(*own)
         if shape == own:
-            return picture
+            return image
         if known is None:
-            return replace(picture, pixels=resized(pixels, *shape))
+            return replace(image, pixels=resized(pixels, *shape))
         seen, by_area = (_seen(pixels, known, shape, smooth) for smooth in (True, False))
         made = np.where(seen[1] >= 0.5, seen[0], by_area[0]).round().clip(0, np.iinfo(pixels.dtype).max)
-        return replace(picture, pixels=made.astype(pixels.dtype), known=by_area[1][..., 0] > 0)
+        return replace(image, pixels=made.astype(pixels.dtype), known=by_area[1][..., 0] > 0)
 
     @property
     def top(self) -> int:
         """The highest level."""
         return 255 if self.bits == 8 else (1 << self.depth) - 1
 
-    def _top(self, picture: Image) -> int:
-        if picture.pixels.dtype == np.uint8:
+    def _top(self, image: Image) -> int:
+        if image.pixels.dtype == np.uint8:
             return 255
-        depth = self.depth or (CAMERA if picture.brightest < 1 << CAMERA else WHOLE)
-        if picture.brightest >= 1 << depth:
+        depth = self.depth or (CAMERA if image.brightest < 1 << CAMERA else WHOLE)
+        if image.brightest >= 1 << depth:
             self.warn(TOO_BRIGHT.format(depth))
         return (1 << depth) - 1
 
-    def returned(self, picture: Image, made: Array) -> Image:
+    def returned(self, image: Image, made: Array) -> Image:
         """The picture with what isn't known of it taken from `made`, (rows, columns, C) levels in the model's terms."""
-        rows, columns, own = picture.pixels.shape
+        rows, columns, own = image.pixels.shape
         if made.shape[:2] != (rows, columns):
             made = resized(made, rows, columns).clip(max=self.top)
-        made = _coloured(_scaled(made, self.top, self._top(picture)), own)
-        if picture.known is None:
-            return picture
-        return replace(picture, pixels=np.where(picture.known[..., None], picture.pixels, made), known=None)
+        made = _coloured(_scaled(made, self.top, self._top(image)), own)
+        if image.known is None:
+            return image
+        return replace(image, pixels=np.where(image.known[..., None], image.pixels, made), known=None)
 
 
 def _scaled(pixels: Array, top: int, wanted: int) -> Array:

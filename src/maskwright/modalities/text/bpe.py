@@ -36,7 +36,7 @@ _PROBES = (" a  B\n\tc", "Straße 漢字 🎈", "don't [MASK] ##x ▁y")
 
 
 def suggested_size(corpus_bytes: int) -> int:
-    """A vocabulary that grows as the root of the corpus, a multiple of 64 (LOG.md has the sweep behind it)."""
+    """A vocabulary that grows as the root of the corpus, a multiple of 64 (the sweep behind it: LOG.md#vocabulary-size)."""
     size = 1.5 * corpus_bytes**0.5
     return int(min(max(round(size / 64), 8), 512)) * 64
 
@@ -61,7 +61,7 @@ class Vocabulary:
         for role, spellings in _ROLES.items():
             name = next((s for s in spellings if s in known), None)
             if name is None:
-                raise ModelError(f"the tokeniser has no {role} token (one of {', '.join(spellings)}); add one")
+                raise ModelError(f"the tokeniser has no {role} token (one of {', '.join(spellings)})", fix="add one")
             self.names[role] = name
         self.pad, self.cls, self.sep, self.mask, self.unk = (known[self.names[role]] for role in _ROLES)
         self.special = np.zeros(self.size, dtype=bool)
@@ -101,16 +101,17 @@ class Vocabulary:
         folder = path if path.is_dir() else None
         path = path / "tokenizer.json" if folder else path
         if not path.is_file():
-            raise ModelError(f"{path}: no tokeniser there; a tokenizer.json is needed")
+            raise ModelError("no tokeniser there", where=path, fix="a tokenizer.json is needed")
         try:
             made = cls(Tokenizer.from_file(str(path)), _rows(folder) if folder else 0)
             if not made.marker and any(made.text(made.ids([probe])[0]) != probe for probe in _PROBES):
-                raise ModelError("not byte-level: text doesn't come back from it exactly; use a byte-level BPE, or none")
+                what = "not byte-level: text doesn't come back from it exactly"
+                raise ModelError(what, fix="use a byte-level BPE, or none")
             return made
         except ModelError as error:
-            raise ModelError(f"{path}: {error}") from None
+            raise ModelError(error.message, where=path) from None
         except Exception as error:  # tokenizers raises plain Exception
-            raise ModelError(f"{path}: not a readable tokenizer.json: {str(error).splitlines()[0]}") from None
+            raise ModelError(f"not a readable tokenizer.json: {str(error).splitlines()[0]}", where=path) from None
 
     def save(self, folder: Path, length: int) -> None:
         """tokenizer.json, and the tokenizer_config.json by which Hugging Face tools find the special tokens."""
@@ -176,7 +177,7 @@ def _cut(encode: Callable[..., list[Encoding]], texts: Sequence[str]) -> list[En
     try:
         return encode(list(texts), add_special_tokens=False)
     except (TypeError, UnicodeEncodeError):
-        raise DataError("a text holds half a surrogate pair, which is no character; drop it") from None
+        raise DataError("a text holds half a surrogate pair, which is no character", fix="drop it") from None
 
 
 def _rows(folder: Path) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from maskwright.errors import RecipeError
+from maskwright.errors import RecipeError, option
 
 Pair = tuple[str, str]
 LEAST = 3
@@ -31,7 +31,8 @@ def extended(tokenizer: Tokenizer, texts: Iterable[str], count: int, first: int)
     kind = spec["model"]["type"]
     learn = {"BPE": _merges, "WordPiece": _words}.get(kind)
     if learn is None:
-        raise RecipeError(f"--extend-vocab: the tokeniser is a {kind}; only BPE and WordPiece can be extended")
+        fix = "only BPE and WordPiece can be extended"
+        raise RecipeError(f"the tokeniser is a {kind}", where=option("extend_vocab"), fix=fix, option="extend_vocab")
     counts = _counted(tokenizer, texts)
     pieces = {word: [t.value for t in tokenizer.model.tokenize(word)] for word, _ in counts.most_common(MOST_WORDS)}
     # A token that was added behind the vocabulary is numbered anew on loading, by the vocabulary's size: name it there.
@@ -42,7 +43,8 @@ def extended(tokenizer: Tokenizer, texts: Iterable[str], count: int, first: int)
     now = made.get_vocab(with_added_tokens=True)
     moved = [token for token, i in tokenizer.get_vocab(with_added_tokens=True).items() if now.get(token) != i]
     if moved:
-        raise RecipeError(f"--extend-vocab: the tokeniser can't be extended: {moved[0]!r} would change its number")
+        what = f"the tokeniser can't be extended: {moved[0]!r} would change its number"
+        raise RecipeError(what, where=option("extend_vocab"), option="extend_vocab")
     return made
 
 

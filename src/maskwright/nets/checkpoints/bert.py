@@ -122,7 +122,7 @@ def _of_modernbert(theirs: Json) -> Json:
     def theta(kind: str, old: str, default: float) -> float:
         own = rope.get(kind) or {}
         if own.get("rope_type", "default") != "default":
-            raise ModelError(f"its rope_type is {own['rope_type']!r}; only default is known")
+            raise ModelError(f"its rope_type is {own['rope_type']!r}", fix="only default is known")
         return float(own.get("rope_theta") or theirs.get(old) or default)
 
     return _size(theirs) | {

@@ -1,6 +1,6 @@
 """Weights in other libraries' names: which config and which parameter of ours is which of theirs.
 
-In: a checkpoint's config.json and tensors (of the families in `berts.py` and `vits.py`, with or without their prediction
+In: a checkpoint's config.json and tensors (of the families in `bert.py` and `vit.py`, with or without their prediction
 head). Out: our `NetConfig` and parameters; and back. What a family can do and our encoder can't is refused by name.
 """
 
@@ -32,8 +32,9 @@ FAMILIES = {family.name: family for family in (*BERT_FAMILIES, *VIT_FAMILIES)}
 class Foreign(ModelError):
     """A checkpoint of a family that was not asked for."""
 
-    def __init__(self, where: str, kind: Any, known: Sequence[Family]) -> None:
-        super().__init__(f"{where}model_type {kind!r} is none of {', '.join(f.name for f in known)}")
+    def __init__(self, kind: Any, known: Sequence[Family], where: object = "") -> None:
+        names = ", ".join(family.name for family in known) or OWN
+        super().__init__(f"model_type {kind!r} is none of {names}", where=where)
         self.kind, self.known = kind, tuple(known)
 
 
@@ -42,7 +43,7 @@ def from_config(theirs: Json, known: Sequence[Family]) -> NetConfig:
     kind = theirs.get("model_type")
     family = next((family for family in known if family.name == kind), None)
     if family is None and kind != OWN:
-        raise Foreign("", kind, known)
+        raise Foreign(kind, known)
     try:
         made = NetConfig(**(family.shape(theirs) if family else theirs["net"]))
     except (KeyError, TypeError) as error:
@@ -86,7 +87,7 @@ def from_theirs(theirs: Mapping[str, Tensor], config: NetConfig) -> dict[str, Te
             continue
         renamed = _renamed(name, pairs)
         if renamed is None:
-            raise ModelError(f"{given}: a parameter that {family.name} as we know it doesn't have")
+            raise ModelError(f"a parameter that {family.name} as we know it doesn't have", where=given)
         out[renamed] = tensor
     if family.separate:
         for name in [n for n in out if ".attn.Wq." in n]:
@@ -117,11 +118,11 @@ def read_config(folder: Path, known: Sequence[Family]) -> tuple[NetConfig, Json]
         return from_config(theirs, known), theirs
     except FileNotFoundError:
         names = ", ".join(family.name for family in known)
-        raise ModelError(f"{folder}: no config.json; name the folder of a {names} checkpoint") from None
+        raise ModelError("no config.json", where=folder, fix=f"name the folder of a {names} checkpoint") from None
     except Foreign as error:
-        raise Foreign(f"{folder}: ", error.kind, known) from None
+        raise Foreign(error.kind, known, where=folder) from None
     except (ModelError, RecipeError) as error:
-        raise ModelError(f"{folder}: {error}") from None
+        raise ModelError(error.message, where=folder) from None
 
 
 def read(folder: Path, known: Sequence[Family]) -> tuple[NetConfig, Json, dict[str, Tensor]]:
@@ -133,17 +134,19 @@ def read(folder: Path, known: Sequence[Family]) -> tuple[NetConfig, Json, dict[s
         files = [folder / name for name in sorted(set(_json(index).get("weight_map", {}).values()))]
     elif not files[0].is_file():
         pickles = [p.name for p in folder.iterdir() if p.suffix in PICKLES]
-        then = f"; {pickles[0]} is a pickle, which can run anything: convert it" if pickles else ""
-        raise ModelError(f"{folder}: no model.safetensors{then}")
+        then = f"{pickles[0]} is a pickle, which can run anything: convert it" if pickles else ""
+        raise ModelError("no model.safetensors", where=folder, fix=then)
     try:
         tensors = {name: tensor for file in files for name, tensor in load_file(file).items()}
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{folder}: its weights can't be read: {error}") from None
+        raise ModelError(f"its weights can't be read: {error}", where=folder) from None
     try:
         ours = tensors if theirs["model_type"] == OWN else from_theirs(tensors, config)
         return config, theirs, {n: t.float() for n, t in ours.items()}
-    except (ModelError, KeyError) as error:
-        raise ModelError(f"{folder}: {error}") from None
+    except ModelError as error:
+        raise ModelError(error.message, where=folder) from None
+    except KeyError as error:
+        raise ModelError(f"its weights lack {error}", where=folder) from None
 
 
 def adopted(net: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> bool:
@@ -152,9 +155,11 @@ def adopted(net: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> bool
     try:
         missing, unexpected = net.load_state_dict(weights, strict=False)
     except RuntimeError as error:  # sizes
-        raise ModelError(f"{folder}: its weights don't fit its config.json: {str(error).splitlines()[-1].strip()}") from None
+        what = f"its weights don't fit its config.json: {str(error).splitlines()[-1].strip()}"
+        raise ModelError(what, where=folder) from None
     if unexpected or any(not name.startswith(("head.", "decoder.")) for name in missing):
-        raise ModelError(f"{folder}: its weights don't fit its config.json: {', '.join([*unexpected, *missing][:3])}")
+        what = f"its weights don't fit its config.json: {', '.join([*unexpected, *missing][:3])}"
+        raise ModelError(what, where=folder)
     return not missing
 
 
@@ -164,5 +169,5 @@ def _json(path: Path) -> Json:
     except (json.JSONDecodeError, UnicodeDecodeError):
         found = None
     if not isinstance(found, dict):
-        raise ModelError(f"{path.name}: not a JSON object; take the folder from its origin again")
+        raise ModelError("not a JSON object", where=path.name, fix="take the folder from its origin again")
     return found

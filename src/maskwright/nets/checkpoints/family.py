@@ -1,6 +1,6 @@
 """One architecture of Hugging Face's: what its config says of a shape, and what its parameters are called.
 
-Knows none of them: `berts.py` and `vits.py` list them, `families.py` reads and writes their checkpoints.
+Knows none of them: `bert.py` and `vit.py` list them, `convert.py` reads and writes their checkpoints.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ def of_shape(config: NetConfig, known: Iterable[Family]) -> Family:
     family = next((family for family in known if family.fits(config)), None)
     if family is None:
         raise ModelError(
-            "no family has this shape: leave alone what is set of net.norm, mlp, bias, positions, kinds, first_norm, grid,"
-            " global_every, decoder_layers"
+            "no family has this shape",
+            fix="leave alone what is set of net.norm, mlp, bias, positions, kinds, first_norm, grid, global_every,"
+            " decoder_layers",
         )
     return family
 
@@ -53,4 +54,4 @@ def demand(theirs: Json, **known: Any) -> None:
     """Raises ModelError where a config wants what our encoder can't do."""
     for name, value in known.items():
         if theirs.get(name, value) != value:
-            raise ModelError(f"its {name} is {theirs[name]!r}; only {value!r} is known")
+            raise ModelError(f"its {name} is {theirs[name]!r}", fix=f"only {value!r} is known")

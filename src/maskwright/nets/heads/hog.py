@@ -1,4 +1,4 @@
-"""Outlines of patches: histograms of oriented gradients (Dalal and Triggs, 2005), to be learned beside their pixels.
+"""Outlines of patches: histograms of oriented gradients (Dalal and Triggs, 2005), to be learned in addition to their pixels.
 
 In: patches (M, D) of D values from -1 to 1, row by row, channels last, and which pixels are known. Out: (M, OUTLINES), of
 length 1 but where a patch is nearly flat, whether it is light or dark, and has much contrast or some. Nets that were asked

@@ -27,7 +27,7 @@ from maskwright.nets.heads.hog import HOG_SIZE, hog
 from maskwright.tokens import Array, HeadContext, RandomSource
 
 SHARPEST, WIDEST = -7.0, 3.0
-"""log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow beside one"""
+"""log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow compared with one"""
 FAR = 4.0
 """widths of a value by itself that a calm draw may lie from its mean"""
 PULL = 3.0
@@ -68,6 +68,9 @@ class Chain:
 class PixelHead(nn.Module):
     """A mean and two scales for every value of a patch (given the values before it, and by itself), and their chain; and
     its outlines, which nothing but learning asks for."""
+
+    listable = (False,)
+    """by kind of value: whether what may stand there can be listed"""
 
     def __init__(self, values: int, channels: int, levels: int, config: NetConfig) -> None:
         super().__init__()
@@ -125,17 +128,17 @@ class Levels:
         return self.nats(values).sum(1)
 
     def loss(self, values: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """Nats; beside them those of every value by itself, since what a patch says of its own later values would hide what
-        the net knows of it, its means above all; and how far its outlines are from what was expected, since nats are grain
-        and shade, most of them, and a net that learned them alone would hardly know what a picture shows. (How much that
-        weighs is the head's to say: `balanced_gradients`.)"""
+        """Nats; and as an auxiliary loss those of each value by itself, since what a patch says of its later values would
+        hide what the net knows of it, its means above all; and how far its outlines are from what was expected, since nats
+        are grain and shade, most of them, and a net that learned them alone would hardly know what an image shows. (How much
+        that weighs is the head's to say: `balanced_gradients`.)"""
         x, known = self._read(values)
         nats = self._given(x, known).sum(1)
-        beside = logistic.nats(x, self.mean, self.log_alone, known, self.levels).sum(1)
+        auxiliary = logistic.nats(x, self.mean, self.log_alone, known, self.levels).sum(1)
         if self.expected is not None:
             missed = (self.expected - hog(x, known[:, :: self.channels])).square().sum(1)
-            beside = beside + missed * known.sum(1)
-        return nats, beside
+            auxiliary = auxiliary + missed * known.sum(1)
+        return nats, auxiliary
 
     def nats(self, values: dict[str, Any]) -> Tensor:
         """(M, D) of every value, given those before it in its patch."""
@@ -196,7 +199,8 @@ class Levels:
         return torch.ones(len(self), self.mean.shape[1] // self.channels, dtype=torch.bool, device=self.mean.device)
 
     def region(self, level: float) -> list[dict[str, Tensor]]:
-        raise QueryError("coverage: a patch of pixels has too many values to list a set of them; leave it out")
+        what = "a patch of pixels has too many values to list a set of them"
+        raise QueryError(what, where="coverage", fix="leave it out", option="coverage")
 
     def certainty(self) -> Tensor:
         """The mode's probability, as that of a single value of those that are not told."""

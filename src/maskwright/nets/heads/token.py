@@ -46,6 +46,9 @@ class TokenHead(nn.Module):
     """The prediction head of BERT and ModernBERT: dense, GELU, norm, then the input's own vectors as the decoder, and a
     bias."""
 
+    listable = (True,)
+    """by kind of value: whether what may stand there can be listed"""
+
     def __init__(self, inputs: TokenInput, config: NetConfig) -> None:
         super().__init__()
         vocabulary, width = inputs.tok_embeddings.weight.shape

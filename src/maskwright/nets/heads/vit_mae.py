@@ -76,6 +76,9 @@ class SquaredHead(nn.Module):
     """Pixels as they are; with `norm_pix` (section 4.1, "Reconstruction target") as they look once a patch is normalised by
     its own mean and deviation, of which nothing is told: those of a hidden one are guessed from what is shown around it."""
 
+    listable = (False, False)
+    """of patches, and of the frame, which is never asked for"""
+
     def __init__(self, channels: int, colours: Colours, values: int, norm_pix: bool, config: NetConfig) -> None:
         super().__init__()
         self.channels, self.colours, self.norm_pix = channels, colours, norm_pix
@@ -91,7 +94,7 @@ class SquaredHead(nn.Module):
     def _around(self, scene: HeadContext) -> Around:
         """Of every patch that is asked, means of what is shown in its picture, by distance to the power -4 (Shepard, 1968);
         where nothing is shown, those of all pictures."""
-        asked, shown = scene.asked, scene.shown
+        asked, shown = scene.targets, scene.shown
         device = self.colours.mean.device
         pixels, known = (torch.from_numpy(shown.values[name]).to(device) for name in ("pixels", "known"))
         own = moments(self.colours.normalised(pixels), known.repeat_interleave(self.channels, dim=1))

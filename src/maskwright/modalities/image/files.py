@@ -1,6 +1,6 @@
 """Encoded pictures, arrays and Pillow's images to pixels at their recorded depth; what can't be read is named.
 
-In: the bytes of a file (jpg, png, webp, bmp, tiff, gif, npy), or what Python holds. Out: a `Image`, upright, of one
+In: the bytes of a file (jpg, png, webp, bmp, tiff, gif, npy), or what Python holds. Out: an `Image`, upright, of one
 channel (grey), three (RGB), or as many as an array has. What is mostly transparent is not known. Knows nothing of models.
 """
 
@@ -12,14 +12,16 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from maskwright.errors import DataError
+from maskwright.modalities.image.pixels import Image
+from maskwright.records.notices import Listener, Notice
 from maskwright.tokens import Array
 
 ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".npy")
@@ -44,36 +46,6 @@ _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
 _OWN_COLOURS = ("L", "LA", "P", "PA", "RGB", "RGBA")
 """modes whose colours a profile still tells once they are grey or RGB"""
 BYTES = (bytes, bytearray, memoryview)
-Note = Callable[[str], None]
-"""hears what a person should know of a picture that was read"""
-
-
-@dataclass(frozen=True, eq=False)
-class Image:
-    pixels: Array
-    """(rows, columns, channels) uint8 or uint16"""
-    known: Array | None = None
-    """(rows, columns) bool; None: all are"""
-    profile: bytes = b""
-    """what its colours mean (ICC), where its file said so; a file that it is written to says the same"""
-
-    @property
-    def brightest(self) -> int:
-        """Its highest known level."""
-        return int((self.pixels if self.known is None else self.pixels[self.known]).max(initial=0))
-
-    def __repr__(self) -> str:
-        rows, columns, channels = self.pixels.shape
-        hidden = 0 if self.known is None else int((~self.known).sum())
-        holes = f", {hidden} pixels not known" if hidden else ""
-        return f"Picture({columns}x{rows}, {channels} channels of {8 * self.pixels.dtype.itemsize} bits{holes})"
-
-    def __bytes__(self) -> bytes:
-        """What it is, for hashes: what is not known of two pictures tells them apart as little as it is seen."""
-        kind = repr((self.pixels.shape, self.pixels.dtype.str)).encode()
-        if self.known is None:
-            return kind + self.pixels.tobytes()
-        return kind + (self.pixels * self.known[..., None]).tobytes() + np.packbits(self.known).tobytes()
 
 
 def is_image(value: Any) -> bool:
@@ -85,26 +57,27 @@ def begins_like_one(data: bytes) -> bool:
     return data.startswith(_BEGINNINGS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
-def decoded(data: bytes, name: str, note: Note) -> Image:
+def decoded(data: bytes, name: str, notice: Listener) -> Image:
     """The picture in an encoded file. Raises DataError, a line that names it."""
-    from PIL import Image
+    from PIL import Image as Pillow
 
     if not data:
-        raise DataError(f"{name}: an empty file, 0 bytes; leave it out")
+        raise DataError("an empty file, 0 bytes", where=name, fix="leave it out")
     if data.startswith(_ARRAY):
         return of_array(_array(data, name), name)
     with _named(name, data[:8]):
         with _OPENING:
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+            image = Pillow.open(io.BytesIO(data), formats=_FORMATS)
         if image.width * image.height > MOST_PIXELS:
             raise _too_large(name, f"{image.width}x{image.height}, ")
         _all_bands(image, name)
-        picture, frames = _first(image, name, note)
+        picture, frames = _first(image, name, notice)
     if frames > 1:
-        note(f"{name}: {_FRAMES.format(frames)}")
+        notice(Notice(_FRAMES.format(frames), name))
     if picture.pixels.dtype == np.uint8 and _sixteen_a_channel(data, image):
         kept = "; a grey one without transparency, and with a mask instead, keeps all"
-        note(f"{name}: it has 16 bits a channel; the upper 8 are read" + kept * (data[25:26] == _GREY_AND_ALPHA))
+        says = "it has 16 bits a channel; the upper 8 are read"
+        notice(Notice(says + (kept if data[25:26] == _GREY_AND_ALPHA else ""), name))
     return picture
 
 
@@ -118,7 +91,8 @@ def _hushed() -> None:
 @contextmanager
 def _named(name: str, begins: bytes = b"") -> Iterator[None]:
     """Whatever Pillow runs into comes out as a line that names the picture."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
 
     try:
         _hushed()
@@ -129,12 +103,12 @@ def _named(name: str, begins: bytes = b"") -> Iterator[None]:
         what = f"not a picture (it begins with {begins.decode('latin-1')!r})"
         if begins.startswith(_TIFF):
             what = "a TIFF of a kind that can't be read here; save it as .npy or .png"
-        raise DataError(f"{name}: {what}; leave it out") from None
-    except Image.DecompressionBombError:
+        raise DataError(what, where=name, fix="leave it out") from None
+    except Pillow.DecompressionBombError:
         raise _too_large(name) from None
     except Exception as error:  # of broken files it raises whatever its decoders run into
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{name}: a damaged picture: {said}; leave it out") from None
+        raise DataError(f"a damaged picture: {said}", where=name, fix="leave it out") from None
 
 
 def _array(data: bytes, name: str) -> Array:
@@ -148,7 +122,7 @@ def _array(data: bytes, name: str) -> Array:
         return np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # its header is read as Python, and raises whatever that does
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{name}: a damaged array: {said}; leave it out") from None
+        raise DataError(f"a damaged array: {said}", where=name, fix="leave it out") from None
 
 
 def _all_bands(image: Any, name: str) -> None:
@@ -156,10 +130,11 @@ def _all_bands(image: Any, name: str) -> None:
     tags = getattr(image, "tag_v2", {})
     held, read = tags.get(277, 1), len(image.getbands())  # SamplesPerPixel
     if tags and (held > read or (image.mode == "RGBA" and 338 not in tags)):  # ExtraSamples
-        raise DataError(f"{name}: a TIFF of {held} channels, of which three can be told; save it as .npy, or as RGB")
+        what = f"a TIFF of {held} channels, of which three can be told"
+        raise DataError(what, where=name, fix="save it as .npy, or as RGB")
 
 
-def _first(image: Any, name: str, note: Note) -> tuple[Image, int]:
+def _first(image: Any, name: str, notice: Listener) -> tuple[Image, int]:
     """The first frame, wherever the image stands, and how many there are."""
     frames = getattr(image, "n_frames", 1)
     at = image.tell() if frames > 1 else 0
@@ -167,7 +142,7 @@ def _first(image: Any, name: str, note: Note) -> tuple[Image, int]:
         image.seek(0)
     try:
         image.load()
-        return of_image(image, name, note), frames
+        return of_image(image, name, notice), frames
     finally:
         if at:
             image.seek(at)
@@ -180,63 +155,71 @@ def _sixteen_a_channel(data: bytes, image: Any) -> bool:
 
 
 def _too_large(name: str, size: str = "") -> DataError:
-    return DataError(f"{name}: claims {size}more pixels than the limit of {MOST_PIXELS / 1e6:.0f} million; leave it out")
+    what = f"claims {size}more pixels than the limit of {MOST_PIXELS / 1e6:.0f} million"
+    return DataError(what, where=name, fix="leave it out")
 
 
 def resized(values: Array, rows: int, columns: int, smooth: bool = True) -> Array:
     """(rows, columns, channels) of 8 or 16 bits or float32 to another size, bicubic, or by area; made smaller, every value
     counts."""
-    from PIL import Image
+    from PIL import Image as Pillow
 
     if values.dtype == np.uint16:
         made = resized(values.astype(np.float32), rows, columns, smooth)
         return np.asarray(made.round().clip(0, 0xFFFF).astype(np.uint16))
     whole = values.dtype == np.uint8 and values.shape[2] == 3
     parts = [values] if whole else np.moveaxis(values, 2, 0)
-    how = Image.Resampling.BICUBIC if smooth else Image.Resampling.BOX
-    out = [np.asarray(Image.fromarray(p).resize((columns, rows), how)) for p in parts]
+    how = Pillow.Resampling.BICUBIC if smooth else Pillow.Resampling.BOX
+    out = [np.asarray(Pillow.fromarray(p).resize((columns, rows), how)) for p in parts]
     return out[0] if whole else np.stack(out, axis=2)
+
+
+def ending(picture: Image) -> str:
+    """Of the file that `encoded` makes: .png, or .npy for what a PNG can't hold."""
+    channels, deep = picture.pixels.shape[2], picture.pixels.dtype == np.uint16
+    return ".npy" if channels not in (1, 3) or (deep and (channels != 1 or picture.known is not None)) else ".png"
 
 
 def encoded(picture: Image) -> bytes:
     """A PNG, which loses nothing, what is not known transparent; where a PNG can't hold it, an .npy. Raises DataError for
     what neither can."""
-    from PIL import Image
+    from PIL import Image as Pillow
 
     pixels = picture.pixels
     channels, known = pixels.shape[2], picture.known
     out = io.BytesIO()
-    if channels not in (1, 3) or (pixels.dtype == np.uint16 and (channels != 1 or known is not None)):
+    if ending(picture) == ".npy":
         if known is not None:
-            raise DataError(f"no file holds {channels} channels of {pixels.dtype} unknown in part; take it from Python")
+            what = f"no file holds {channels} channels of {pixels.dtype} unknown in part"
+            raise DataError(what, fix="take it from Python")
         np.save(out, pixels)
         return out.getvalue()
     if known is not None:
         pixels = np.dstack([np.repeat(pixels, 3 // channels, axis=2), known.astype(np.uint8) * 255])
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image = Pillow.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     image.save(out, "PNG", icc_profile=picture.profile or None)
     return out.getvalue()
 
 
-def of_image(image: Any, name: str, note: Note) -> Image:
+def of_image(image: Any, name: str, notice: Listener) -> Image:
     """One of Pillow's images, turned as its camera was held."""
     from PIL import ImageOps
 
     try:
         image = ImageOps.exif_transpose(image)
     except Exception:  # of a broken one Pillow raises whatever it runs into
-        note(f"{name}: how its camera was held can't be read (EXIF); taken as it lies")
+        notice(Notice("how its camera was held can't be read (EXIF); taken as it lies", name))
     seen_through = "transparency" in image.info or image.mode in ("PA", "LA", "La", "RGBA", "RGBa")
     if image.mode in _SIXTEEN or image.mode == "I":
         pixels = np.asarray(image).astype(np.int64)
         if pixels.min(initial=0) < 0 or pixels.max(initial=0) > 0xFFFF:
-            raise DataError(f"{name}: holds numbers of 32 bits; save it with 8 or 16 bits a channel")
+            raise DataError("holds numbers of 32 bits", where=name, fix="save it with 8 or 16 bits a channel")
         clear = image.info.get("transparency")
         known = np.asarray(pixels != clear) if isinstance(clear, int) else None
         profile = image.info.get("icc_profile", b"")
         return Image(pixels.astype(np.uint16)[..., None], None if known is None or known.all() else known, profile)
     if image.mode == "F":
-        raise DataError(f"{name}: holds floating-point numbers; save it with 8 or 16 bits a channel")
+        raise DataError("holds floating-point numbers", where=name, fix="save it with 8 or 16 bits a channel")
     colours = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     profile = image.info.get("icc_profile", b"") if image.mode in _OWN_COLOURS else b""
     if not seen_through:
@@ -249,16 +232,18 @@ def of_image(image: Any, name: str, note: Note) -> Image:
     return Image(np.ascontiguousarray(own), None if known.all() else known, profile)
 
 
-def mask_of(given: Any, note: Note) -> Array:
+def mask_of(given: Any, notice: Listener) -> Array:
     """(rows, columns) what is to be filled: where a mask is white (128 and more of 255). Raises DataError."""
-    mask = of_python(given, "the mask", note)
+    mask = of_python(given, "the mask", notice)
     top = int(np.iinfo(mask.pixels.dtype).max)
     if mask.pixels.shape[2] not in (1, 3):
         many = mask.pixels.shape[2]
-        raise DataError(f"the mask: has {many} channels; give it as bools, in grey or in colours without alpha")
+        fix = "give it as bools, in grey or in colours without alpha"
+        raise DataError(f"has {many} channels", where="the mask", fix=fix, option="mask")
     brightest = int(mask.pixels.max(initial=0))
     if 0 < brightest <= top // 2:
-        raise DataError(f"the mask: is {brightest} of {top} at its brightest; what is filled is white in it, or True")
+        what = f"is {brightest} of {top} at its brightest"
+        raise DataError(what, where="the mask", fix="what is filled is white in it, or True", option="mask")
     hidden = (mask.pixels > top // 2).any(axis=2)
     return np.asarray(hidden if mask.known is None else hidden & mask.known)  # it may be drawn on a transparent sheet
 
@@ -279,9 +264,8 @@ def masked(picture: Image, hidden: Array, name: str) -> Image:
     """The picture without what `mask_of` hides. Raises DataError for a mask of another size."""
     rows, columns = picture.pixels.shape[:2]
     if hidden.shape != (rows, columns):
-        raise DataError(
-            f"{name}: is {columns}x{rows} pixels, the mask {hidden.shape[1]}x{hidden.shape[0]}; make them one size"
-        )
+        what = f"is {columns}x{rows} pixels, the mask {hidden.shape[1]}x{hidden.shape[0]}"
+        raise DataError(what, where=name, fix="make them one size", option="mask")
     return replace(picture, known=~hidden if picture.known is None else picture.known & ~hidden)
 
 
@@ -292,47 +276,44 @@ def of_array(array: Array, name: str) -> Image:
         whole = of_array(np.asarray(array.data), name)
         return Image(whole.pixels, np.asarray(~hidden.reshape(*whole.pixels.shape[:2], -1).any(axis=2)))
     if array.ndim not in (2, 3) or not array.size:
-        raise DataError(
-            f"{name}: an array of the shape {array.shape}; a picture is (rows, columns) or (rows, columns, channels)"
-        )
+        fix = "a picture is (rows, columns) or (rows, columns, channels)"
+        raise DataError(f"an array of the shape {array.shape}", where=name, fix=fix)
     if array.ndim == 3 and array.shape[0] in (1, 3, 4) and min(array.shape[1:]) >= LEAST_SIDE:
-        raise DataError(
-            f"{name}: an array of the shape {array.shape} would be {array.shape[0]} rows of {array.shape[2]} channels;"
-            " channels stand last: np.moveaxis(array, 0, -1)"
-        )
+        what = f"an array of the shape {array.shape} would be {array.shape[0]} rows of {array.shape[2]} channels"
+        raise DataError(what, where=name, fix="channels stand last: np.moveaxis(array, 0, -1)")
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
     native = array.dtype.newbyteorder("=")
     if native not in (np.uint8, np.uint16):
-        raise DataError(f"{name}: an array of {array.dtype}; a picture is uint8, or uint16")
+        raise DataError(f"an array of {array.dtype}", where=name, fix="a picture is uint8, or uint16")
     return Image(np.ascontiguousarray(array if array.ndim == 3 else array[..., None], dtype=native))
 
 
-def of_python(value: Any, name: str, note: Note) -> Image:
-    """A path, the bytes of a file, an array, one of Pillow's images, or a `Image`."""
+def of_python(value: Any, name: str, notice: Listener) -> Image:
+    """A path, the bytes of a file, an array, one of Pillow's images, or an `Image`."""
     if isinstance(value, Image):
         whole = of_array(value.pixels, name)
         if value.known is not None and np.shape(value.known) != whole.pixels.shape[:2]:
-            raise DataError(
-                f"{name}: `known` is {np.shape(value.known)}, the pixels {whole.pixels.shape[:2]}; make them one shape"
-            )
+            what = f"`known` is {np.shape(value.known)}, the pixels {whole.pixels.shape[:2]}"
+            raise DataError(what, where=name, fix="make them one shape")
         return replace(
             value, pixels=whole.pixels, known=None if value.known is None else np.asarray(value.known, dtype=bool)
         )
     if isinstance(value, (str, os.PathLike)):
         try:
             with open(value, "rb") as file:
-                return decoded(file.read(), os.fspath(value), note)
+                return decoded(file.read(), os.fspath(value), notice)
         except (OSError, ValueError) as error:
-            raise DataError(f"{os.fspath(value)}: {getattr(error, 'strerror', None) or error}") from None
+            raise DataError(str(getattr(error, "strerror", None) or error), where=os.fspath(value)) from None
     if isinstance(value, BYTES):
-        return decoded(bytes(value), name, note)
+        return decoded(bytes(value), name, notice)
     if isinstance(value, np.ndarray):
         return of_array(value, name)
     if is_image(value):
         with _named(name):  # it may be decoded only now
-            picture, frames = _first(value, name, note)
+            picture, frames = _first(value, name, notice)
         if frames > 1:
-            note(f"{name}: {_FRAMES.format(frames)}")
+            notice(Notice(_FRAMES.format(frames), name))
         return picture
-    raise DataError(f"{name}: expected a picture (a path, bytes, an array, an image), got {type(value).__name__}")
+    what = f"expected a picture (a path, bytes, an array, an image), got {type(value).__name__}"
+    raise DataError(what, where=name)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from maskwright.modalities.text.ngram_baseline import NgramCounts, vectors
+from maskwright.modalities.ngram_baseline import NgramCounts, Table, vectors
 
 SIZE = 12
 
@@ -48,3 +50,9 @@ def test_vectors_lie_alike_where_neighbours_are_alike() -> None:
     assert abs(unit[1] @ unit[5]) < 0.5
     assert np.isfinite(found).all()
     assert np.abs(found[9]).sum() > 0  # never seen, but a vector all the same
+
+
+@given(st.lists(st.integers(0, 20), max_size=40), st.lists(st.integers(0, 25), max_size=20))
+def test_a_table_counts_what_was_seen(seen: list[int], asked: list[int]) -> None:
+    found = Table(np.array(seen, dtype=np.uint64))(np.array(asked, dtype=np.uint64))
+    assert found.tolist() == [seen.count(key) for key in asked]

@@ -1,24 +1,64 @@
-"""What counting knows: how often a token stands between its neighbours. The floors that a model must beat, and the
-vectors that it starts from.
+"""What counting knows of data whose tokens are ids in a row: how often each stands between its neighbours. The floors that a
+model must beat, and the vectors that it starts from.
 
 In: token ids of the training records, record by record. Out: the nats of what stands at the targets of a mask, by
 frequency alone and by both neighbours (those that are not hidden), backed off to one neighbour and to frequency by
 Jelinek-Mercer interpolation (1980), whose weights depend on how often the context was seen and are fitted by EM on
 records left out of the counts. Knows nothing of text: ids are ids.
+
+`NgramBaseline` makes a modality's `baseline` of them, for any modality whose tokens have one id each along one axis, and
+whose net is made of `TokenInput` and `TokenHead`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
+from maskwright.modalities.base import Floor
+from maskwright.nets.neighbour_heads import set_neighbour_heads
 from maskwright.tokens import Array, Batch, Mask
 
+ALIKE = 3.0
+"""dimension 0 of every token's first vector, where the others have a mean square of one"""
 MOST_TOKENS = 8_000_000
 """counted at the most: a floor does not get much better by more, and the counts must fit in memory"""
 _BUCKETS = 12
+
+
+class NgramBaseline:
+    """Floors and a start for ids below `size` in the column `name` of the shards."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name, self.size = name, size
+
+    def floors(self, shards: Any, train: Array) -> dict[str, Floor]:
+        ids, starts = shards.column(self.name, train, MOST_TOKENS)
+        counted = NgramCounts.of(ids, starts, self.size)
+        return {
+            "frequency": lambda batch, mask: counted.frequency_nats(batch.values[self.name][mask.target]),
+            "neighbours": lambda batch, mask: counted.neighbour_nats(*neighbours(batch, mask, self.name, self.size)),
+        }
+
+    def start(self, net: Any, shards: Any, train: Array) -> None:
+        """The bias is log frequency, vectors those of counting, and two heads read the neighbours."""
+        ids, starts = shards.column(self.name, train, MOST_TOKENS)
+        size = self.size
+        frequency = np.bincount(ids, minlength=size)[:size] + 0.5
+        with torch.no_grad():
+            net.head.bias.copy_(torch.from_numpy(np.log(frequency / frequency.sum())))
+            table = net.inputs.tok_embeddings.weight
+            width = table.shape[1]
+            found = vectors(ids, starts, size, width - 1)
+            # Logits are products of these with features of unit mean square: this makes them of order one.
+            table.copy_(torch.cat((torch.full((size, 1), ALIKE), found), dim=1) * width**-0.5)
+            if not net.config.positions:
+                seen = torch.from_numpy(frequency > 1)
+                set_neighbour_heads(net.encoder, float(F.layer_norm(table[seen], (width,))[:, 0].mean()))
 
 
 class Table:
@@ -142,9 +182,9 @@ def _fit(counts: NgramCounts, x: Array, l: Array, r: Array) -> Array:
     return weights
 
 
-def neighbours(batch: Batch, mask: Mask, size: int) -> tuple[Array, Array, Array, Array]:
+def neighbours(batch: Batch, mask: Mask, name: str, size: int) -> tuple[Array, Array, Array, Array]:
     """Each target's id, its neighbours' ids (`size` at a record's edge), and which of them can be seen."""
-    ids = np.where(batch.maskable, batch.values["id"], size).astype(np.uint64)
+    ids = np.where(batch.maskable, batch.values[name], size).astype(np.uint64)
     at = mask.target
     padded, hidden = np.append(ids, size), np.append(mask.hidden, False)
     case = (~hidden[at - 1]).astype(np.int64) + 2 * (~hidden[at + 1])

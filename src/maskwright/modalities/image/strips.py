@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskwright.records.pictures import Image, resized
+from maskwright.modalities.image.files import resized
+from maskwright.modalities.image.pixels import Image
 from maskwright.tokens import Array
 
 GAP, CHECK, LIGHT, DARK = 4, 4, 235, 200
@@ -29,10 +30,10 @@ def side_by_side(parts: Sequence[Image]) -> Image:
     return Image(np.concatenate([piece for part in seen for piece in (gap, part)][1:], axis=1))
 
 
-def heat(picture: Image, places: Sequence[tuple[int, ...]], values: Sequence[float]) -> Image:
+def heat(image: Image, places: Sequence[tuple[int, ...]], values: Sequence[float]) -> Image:
     """The picture beside how strange each part of it is, the strangest white: (left, top, right, bottom) of each, and its
     nats."""
-    own = picture.pixels.shape[:2]
+    own = image.pixels.shape[:2]
     rows, columns = _fitting(own)
     scale = np.array([columns / own[1], rows / own[0]] * 2)
     nats = np.zeros((rows, columns))
@@ -42,8 +43,8 @@ def heat(picture: Image, places: Sequence[tuple[int, ...]], values: Sequence[flo
     share = nats / max(float(nats.max(initial=0)), 1e-9) * (len(FIRE) - 1)
     low = share.astype(int).clip(0, len(FIRE) - 2)
     colours = (FIRE[low] + (share - low)[..., None] * (FIRE[low + 1] - FIRE[low])).astype(np.uint8)
-    deep = picture.pixels.dtype != np.uint8
-    eight = Image(_seen(picture, int(picture.pixels.max(initial=0)))) if deep else picture
+    deep = image.pixels.dtype != np.uint8
+    eight = Image(_seen(image, int(image.pixels.max(initial=0)))) if deep else image
     return side_by_side([eight, Image(colours)])
 
 
@@ -54,13 +55,13 @@ def _fitting(extents: tuple[int, ...]) -> tuple[int, int]:
     return rows, columns
 
 
-def _seen(picture: Image, most: int) -> Array:
+def _seen(image: Image, most: int) -> Array:
     """(rows, columns, 3) uint8, of 16 bits in shares of `most`: other channel counts as the first three, or grey."""
-    pixels = picture.pixels
+    pixels = image.pixels
     if pixels.dtype == np.uint16:
         pixels = (pixels.astype(np.float64) * 255 / max(most, 255)).astype(np.uint8)
     pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
-    own, known = pixels.shape[:2], picture.known
+    own, known = pixels.shape[:2], image.known
     rows, columns = _fitting(own)
     if (rows, columns) != own:
         pixels = resized(pixels, rows, columns)

@@ -1,0 +1,61 @@
+"""Texts with blanks: where they stand, and the text put together again once they are filled.
+
+In: a text in which `{mask}` is one token, `{mask*}` some, `{{mask}}` the literal, and a tokeniser's own mask is a blank too.
+Out: its `Blank`s; and text in which everything that no blank touches is as it was, byte for byte. Knows no tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from maskwright.errors import QueryError
+
+
+@dataclass(frozen=True)
+class Blank:
+    """One blank of a text."""
+
+    first: int
+    """where it begins in the query, a plain space before it taken along"""
+    last: int
+    """where it ends"""
+    open: bool
+    """it may have any number of tokens up to the longest"""
+    spaced: bool
+    """a space was taken: the blank's first token must bring one back"""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A query and where its blanks' tokens stand among those of the record."""
+
+    text: str
+    blanks: list[Blank]
+    slots: list[list[int]]
+    """for each blank, the indices of its tokens"""
+
+
+def blanks_of(text: str, own_mask: str, where: str) -> list[Blank]:
+    """All blanks of a text, in order; `own_mask` is how the tokeniser spells its own. Raises QueryError for none."""
+    pattern = re.compile(r"\{\{mask\*?\}\}|\{mask\*?\}|" + re.escape(own_mask))
+    found = []
+    for match in pattern.finditer(text):
+        if match.group().startswith("{{"):
+            continue
+        spaced = text[: match.start()].endswith(" ")
+        found.append(Blank(match.start() - spaced, match.end(), match.group() == "{mask*}", spaced))
+    if not found:
+        fix = "write {mask} for one token, {mask*} for some"
+        raise QueryError(f"no blank in {short(text)}", where=where, fix=fix)
+    return found
+
+
+def literal(text: str) -> str:
+    """What a stretch without blanks stands for: escaped blanks are spelled out."""
+    return text.replace("{{mask}}", "{mask}").replace("{{mask*}}", "{mask*}")
+
+
+def short(text: str) -> str:
+    """A text as an error quotes it."""
+    return repr(text if len(text) <= 60 else text[:57] + "...")
