@@ -14,8 +14,10 @@ import numpy as np
 
 from corpora import corpora, model, parser, report, resampled
 from maskwright.modalities.base import Query
-from maskwright.model import calibration
-from maskwright.model.calibration import QUANTILES, Calibration
+from maskwright.modalities.text.value import TEXT
+from maskwright.model import calibrate
+from maskwright.model.calibrate import QUANTILES
+from maskwright.model.calibration import Calibration
 from maskwright.records.read import records_of
 
 COVERAGE, SLOTS, FOLDS = 0.9, 50, 5
@@ -29,8 +31,8 @@ def main() -> None:
         rng = np.random.default_rng(0)
         documents: list[tuple[Any, Any, Any]] = []  # nats of the truth, its rank, nats of every value in order
         for texts in corpus.documents():
-            tokens = made.modality.encode(records_of(texts))
-            questions = calibration.together(tokens, SLOTS, 1, rng)
+            tokens = made.modality.encode(list(records_of(texts, TEXT)))
+            questions = calibrate.together(tokens, SLOTS, 1, rng)
             if len(questions) == SLOTS:
                 documents.append(read(made, questions))
         order = rng.permutation(len(documents))
@@ -68,7 +70,7 @@ def read(made: Any, questions: list[Any]) -> tuple[Any, Any, Any]:
         own = nats[np.arange(len(members)), truth]
         return [(own[i], (nats[i] < own[i]).sum(), nats[i]) for i in range(len(members))]
 
-    found = made.reader.ask(questions, answer)
+    found = made.predictor.ask(questions, answer)
     return np.array([f[0] for f in found]), np.array([f[1] for f in found]), np.stack([f[2] for f in found])
 
 

@@ -52,18 +52,18 @@ def main() -> None:
         for name in options.corpora.split(","):
             corpus = part(options.data, options.work, name, budget)
             chosen = model(corpus).about
-            net = chosen["net"]["width"]
-            found = {net: chosen["held_out"]["bits_per_byte"]}
+            net = chosen.net["width"]
+            found = {net: chosen.held_out.bits_per_byte}
             for widths in ([w for w in WIDTHS if w > net], [w for w in WIDTHS[::-1] if w < net]):
                 for width in widths:
                     other = replace(corpus, model=Path(f"{corpus.model}-{width}"))
-                    found[width] = model(other, (f"net.width={width}",)).about["held_out"]["bits_per_byte"]
+                    found[width] = model(other, (f"net.width={width}",)).about.held_out.bits_per_byte
                     if found[width] > GIVE_UP * min(found.values()):
                         break
             rows.append({
-                "corpus": name, "budget": budget, "chosen": net, "layers": chosen["net"]["layers"],
-                "tokens": chosen["trained"]["tokens"], "expected": expected(corpus),
-                "floor": round(min(v for k, v in chosen["held_out"].items() if k.startswith("floor")), 4),
+                "corpus": name, "budget": budget, "chosen": net, "layers": chosen.net["layers"],
+                "tokens": chosen.trained.tokens, "expected": expected(corpus),
+                "floor": round(min(chosen.held_out.floor_neighbours, chosen.held_out.floor_frequency), 4),
                 "bits_per_byte": {str(width): round(bits, 4) for width, bits in sorted(found.items())},
                 "above_best": round(found[net] / min(found.values()) - 1, 4),
             })  # fmt: skip

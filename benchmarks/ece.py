@@ -13,7 +13,8 @@ import numpy as np
 
 from corpora import corpora, model, parser, report
 from maskwright.modalities.base import Query
-from maskwright.model import calibration
+from maskwright.modalities.text.value import TEXT
+from maskwright.model import calibrate
 from maskwright.records.read import records_of
 
 BINS = 15
@@ -26,8 +27,8 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
         made = model(corpus)
-        tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts)])
-        questions = calibration.together(tokens, options.slots, 1, np.random.default_rng(0))
+        tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts, TEXT)])
+        questions = calibrate.together(tokens, options.slots, 1, np.random.default_rng(0))
         row: dict[str, Any] = {"corpus": corpus.name, "slots": len(questions), "temperature": made.calibration.slot}
         for name, (sure, right) in answers(made, questions).items():
             bins = np.array_split(np.argsort(sure), BINS)
@@ -49,7 +50,7 @@ def answers(made: Any, questions: list[Any]) -> dict[str, Any]:
             zip(*[zip(p[:, 0].exp().tolist(), v["id"][:, 0].numpy() == truth, strict=True) for v, p in found], strict=True)
         )
 
-    both = np.array(made.reader.ask(questions, answer), dtype=float)
+    both = np.array(made.predictor.ask(questions, answer), dtype=float)
     return {name: both[:, i].T for i, name in enumerate(temperatures)}
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 import maskwright as mw
 from corpora import report
+from images import chosen, opened, parser, pretrained, table
 from maskwright.model.calibration import Calibration
-from pictures import chosen, opened, parser, pretrained, table
 
 HALVINGS = 50
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report
-from maskwright.model import beam_decode, calibration
+from maskwright.modalities.text.value import TEXT
+from maskwright.model import beam_decode, calibrate
 from maskwright.model.beam_decode import DecodeConfig
 from maskwright.records.read import records_of
 
@@ -23,11 +24,11 @@ def main() -> None:
     for corpus in corpora(options):
         made = model(corpus)
         rng = np.random.default_rng(0)
-        tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts)])
-        spans = calibration.stretches(tokens, 20, 2, rng)
+        tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts, TEXT)])
+        spans = calibrate.stretches(tokens, 20, 2, rng)
         text = lambda ids: made.modality.vocabulary.text(ids)  # noqa: B023, E731
         for span, found in zip(
-            spans, beam_decode.best(made.reader, spans, DecodeConfig(temperature=made.calibration.slot)), strict=True
+            spans, beam_decode.best(made.predictor, spans, DecodeConfig(temperature=made.calibration.slot)), strict=True
         ):
             at = np.flatnonzero(~span.tokens.present)
             ids = found[0].tokens.values["id"]

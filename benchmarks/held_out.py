@@ -17,13 +17,13 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
         about = model(corpus).about
-        held = about["held_out"]
+        held = about.held_out
         rows.append({
             "corpus": corpus.name, "budget": options.budget, "seconds": round(float(corpus.seconds.read_text()), 1),
-            "bits_per_byte": round(held["bits_per_byte"], 4), "floor_neighbours": round(held["floor_neighbours"], 4),
-            "floor_frequency": round(held["floor_frequency"], 4),
-            "below_floor": round(1 - held["bits_per_byte"] / held["floor_neighbours"], 4), "top1": round(held["top1"], 4),
-            "net": [about["net"]["width"], about["net"]["layers"]], "times the data": about["trained"]["epochs"],
+            "bits_per_byte": round(held.bits_per_byte, 4), "floor_neighbours": round(held.floor_neighbours, 4),
+            "floor_frequency": round(held.floor_frequency, 4),
+            "below_floor": round(1 - held.bits_per_byte / held.floor_neighbours, 4), "top1": round(held.top1, 4),
+            "net": [about.net["width"], about.net["layers"]], "times the data": about.trained.epochs,
         })  # fmt: skip
     report("held-out bits a byte of a model of this budget, beside counting", rows)
 

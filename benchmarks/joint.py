@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report, resampled
-from maskwright.model import beam_decode, calibration
+from maskwright.modalities.text.value import TEXT
+from maskwright.model import beam_decode, calibrate
 from maskwright.model.beam_decode import DecodeConfig
 from maskwright.model.predictor import Question
 from maskwright.records.read import records_of
@@ -27,16 +28,16 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for corpus in corpora(options):
         made = model(corpus)
-        reader, rng = made.reader, np.random.default_rng(0)
+        reader, rng = made.predictor, np.random.default_rng(0)
         documents = []
         for texts in corpus.documents():
-            tokens = made.modality.encode(records_of(texts))
-            spans = [a for n in (2, 3, 4, 5) for a in calibration.stretches(tokens, options.spans // 4, n, rng)]
+            tokens = made.modality.encode(list(records_of(texts, TEXT)))
+            spans = [a for n in (2, 3, 4, 5) for a in calibrate.stretches(tokens, options.spans // 4, n, rng)]
             if not spans:
                 continue
             config = DecodeConfig(temperature=made.calibration.slot)
             joint = [
-                calibration.is_right(a, c[0].tokens)
+                calibrate.is_right(a, c[0].tokens)
                 for a, c in zip(spans, beam_decode.best(reader, spans, config), strict=True)
             ]
             alone = reader.ask([Question(a.tokens, ~a.tokens.present, np.flatnonzero(~a.tokens.present)) for a in spans],

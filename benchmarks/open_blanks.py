@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report
-from maskwright.model import beam_decode, calibration, span_length
+from maskwright.modalities.text.value import TEXT
+from maskwright.model import beam_decode, calibrate, span_length
 from maskwright.model.beam_decode import DecodeConfig
 from maskwright.records.read import records_of
 
@@ -25,24 +26,24 @@ def main() -> None:
     for corpus in corpora(options):
         made = model(corpus)
         rng = np.random.default_rng(0)
-        tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts)])
-        share = options.spans // span_length.LONGEST
+        tokens = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts, TEXT)])
+        share = options.spans // made.modality.longest_blank
         spans = [
-            calibration.blanked(records, at, calibration.SPAN_CONTEXT)
-            for n in range(1, span_length.LONGEST + 1)
+            calibrate.blanked(records, at, calibrate.SPAN_CONTEXT)
+            for n in range(1, made.modality.longest_blank + 1)
             for records, at in picked(tokens, share, n, rng)
         ]
         config = DecodeConfig(temperature=made.calibration.slot, beam=span_length.BEAM)
-        saved = made.about["calibration"]["lengths"]["weights"]
+        saved = made.about.calibration.lengths.weights
         told, found, length = [], [], []
         for start in range(0, len(spans), 100):
             chunk = spans[start : start + 100]
-            variants = [span_length.variants(a) for a in chunk]
+            variants = [span_length.variants(a, made.modality.longest_blank) for a in chunk]
             flat = [v for group in variants for v in group]
-            best = beam_decode.best(made.reader, flat, config)
-            weights = made.calibration.lengths(span_length.features(made.reader, flat, [b[0] for b in best], config))
+            best = beam_decode.best(made.predictor, flat, config)
+            weights = made.calibration.lengths(span_length.features(made.predictor, flat, [b[0] for b in best], config))
             for i, span in enumerate(chunk):
-                mine = slice(i * span_length.LONGEST, (i + 1) * span_length.LONGEST)
+                mine = slice(i * made.modality.longest_blank, (i + 1) * made.modality.longest_blank)
                 true = len(next(iter(span.truth.values()))) if span.truth else 0
                 log_share = weights[mine] - np.logaddexp.reduce(weights[mine])
                 rank = [
@@ -50,7 +51,7 @@ def main() -> None:
                     for n, (b, s) in enumerate(zip(best[mine], log_share, strict=True), 1)
                 ]
                 chosen = int(np.argmax(rank)) + 1
-                told.append(calibration.is_right(variants[i][true - 1], best[mine][true - 1][0].tokens))
+                told.append(calibrate.is_right(variants[i][true - 1], best[mine][true - 1][0].tokens))
                 found.append(chosen == true and told[-1])
                 length.append((true, chosen, int(np.argmax(weights[mine])) + 1))
         true, chosen, likeliest = np.array(length).T
@@ -61,7 +62,8 @@ def main() -> None:
             "length right": round(float((true == chosen).mean()), 4),
             "share, had the likeliest length been taken": round(float(np.sum(by_length) / np.sum(told)), 4),
             "by length, told and open": {
-                n: np.array([told, found])[:, true == n].mean(1).round(3).tolist() for n in range(1, span_length.LONGEST + 1)
+                n: np.array([told, found])[:, true == n].mean(1).round(3).tolist()
+                for n in range(1, made.modality.longest_blank + 1)
             },
         })  # fmt: skip
     report("exact recovery of blanks of unknown length, beside the same decoder told the length", rows)

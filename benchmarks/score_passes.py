@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from corpora import corpora, model, parser, report
+from maskwright.modalities.text.value import TEXT
 from maskwright.model.score import score
 from maskwright.records.read import records_of
 
@@ -26,7 +27,7 @@ def main() -> None:
     for corpus in corpora(options):
         made = model(corpus)
         rng = np.random.default_rng(0)
-        documents = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts)])
+        documents = made.modality.encode([r for texts in corpus.documents() for r in records_of(texts, TEXT)])
         long = [d for d in documents if len(d) >= 400]
         means: dict[str, list[float]] = {"16": [], "all": []}
         seconds = {"16": 0.0, "all": 0.0}
@@ -37,7 +38,7 @@ def main() -> None:
             tokens = whole.take(slice(start, start + length))
             for name, passes in (("16", 16), ("all", "all")):
                 begun = time.perf_counter()
-                means[name].append(float(score(made.reader, [tokens], [number], passes)[0].mean()))
+                means[name].append(float(score(made.predictor, [tokens], [number], passes)[0].mean()))
                 seconds[name] += time.perf_counter() - begun
         ranks = [np.argsort(np.argsort(values)) for values in means.values()]
         rows.append({

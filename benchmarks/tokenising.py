@@ -25,11 +25,13 @@ NAMES = ("gesetze_de", "code_python", "peps_en", "sotu_en", "sgd_dialogues")
 
 
 def ours(path: Path, work: Path) -> None:
-    from maskwright import modalities
+    from maskwright.modalities import detect
     from maskwright.records.read import Source
+    from maskwright.system.progress import unwatched
     from maskwright.training.prepare import prepare
 
-    prepare(Source(paths=(str(path),), field="text"), None, modalities.modality("text"), work, lambda what, n: None, False)
+    modality = detect.modality("text")
+    prepare(Source(paths=(str(path),), value_type=modality.value_type, field="text"), None, modality, work, unwatched)
 
 
 def alone(path: Path, size: int) -> None:

@@ -1,6 +1,6 @@
 """Do labels go further with a pretrained net? Hand signs, split by signer, labels for a tenth and for all.
 
-    python benchmarks/picture_classes.py --images DIR --work DIR [--splits 10]
+    python benchmarks/image_classes.py --images DIR --work DIR [--splits 10]
 
 Of each split: 10 CPU-minutes of pretraining on the training part's pictures (without labels); 2 of fine-tuning; the same net
 from scratch for 12; linear probes on frozen features, on those of a random encoder, on raw pixels, PCA and HOG. Finished
@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 import maskwright as mw
 from corpora import report
+from images import Array, chosen, components, gradients, opened, parser, pretrained, probe, raw, table
 from maskwright.modalities.base import Modality
 from maskwright.model import folder
 from maskwright.model.embed import cells
@@ -36,7 +37,6 @@ from maskwright.system.atomic_files import write_whole
 from maskwright.system.device import fast_dtype
 from maskwright.tokens import collate
 from maskwright.training.optimiser import Optimiser
-from pictures import Array, chosen, components, gradients, opened, parser, pretrained, probe, raw, table
 
 PRETRAIN, FINE_TUNE, SCRATCH = 10, 2, 12
 """CPU-minutes"""
@@ -73,7 +73,7 @@ class Classifier(nn.Module):
         self.states, self.modality = net.states, modality
 
     def forward(self, pictures: Sequence[Array], rng: np.random.Generator | None = None, share: float = 0.0) -> Tensor:
-        tokens = self.modality.encode(records_of(list(pictures), form=self.modality.form))
+        tokens = self.modality.encode(list(records_of(list(pictures), self.modality.value_type)))
         batch = collate(tokens, range(len(tokens)))  # our own nets of pictures have no frame
         along = self.modality.pooling.cells
         many = along**self.modality.axes
@@ -155,7 +155,7 @@ def one(options: Any, rows: dict[str, list[Any]], split: int) -> dict[str, dict[
     labels = np.array(rows["label"]).astype(int)
     model = pretrained(options, f"signs-{split}", chosen(rows["image"], train), PRETRAIN, f"image.patch={PATCH}")
     torch.manual_seed(split)
-    fresh = mw.Model(folder.build(model.modality, model.net.config).eval(), model.modality, {})
+    fresh = mw.Model(folder.build(model.modality, model.net.config).eval(), model.modality, model.about)
     arrays = [np.asarray(opened(p).convert("RGB")) for p in rows["image"]]
     pixels = raw(rows["image"])
     features = {

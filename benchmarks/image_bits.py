@@ -1,6 +1,6 @@
 """How many bits does a hidden byte of a new picture cost?
 
-    python benchmarks/picture_bits.py --images DIR --work DIR [--sets grocery,sign_digits] [--minutes 10]
+    python benchmarks/image_bits.py --images DIR --work DIR [--sets grocery,sign_digits] [--minutes 10]
 
 What the run itself measured on pictures that it held out, beside both floors on the same patches; and, for scale, what PNG
 and WebP need for a byte of whole pictures of the set, which see all that came before.
@@ -13,7 +13,7 @@ import io
 import numpy as np
 
 from corpora import report
-from pictures import opened, parser, pretrained, table
+from images import opened, parser, pretrained, table
 
 
 def lossless(pictures: list[bytes], kind: str, **how: object) -> float:
@@ -34,10 +34,10 @@ def main() -> None:
     out = []
     for name in options.sets.split(","):
         pictures = table(options, name)["image"]
-        held = pretrained(options, f"{name}-bits", pictures, options.minutes).about["held_out"]
+        held = pretrained(options, f"{name}-bits", pictures, options.minutes).about.held_out
         out.append({
-            "pictures": name, "minutes": options.minutes, "bits_per_byte": round(held["bits_per_byte"], 4),
-            "edges": round(held["floor_neighbours"], 4), "frequency": round(held["floor_frequency"], 4),
+            "pictures": name, "minutes": options.minutes, "bits_per_byte": round(held.bits_per_byte, 4),
+            "edges": round(held.floor_neighbours, 4), "frequency": round(held.floor_frequency, 4),
             "png": lossless(pictures[:200], "PNG", optimize=True),
             "webp": lossless(pictures[:200], "WEBP", lossless=True, quality=100),
         })  # fmt: skip

@@ -1,6 +1,6 @@
 """How fast is pretraining beside transformers' ViTMAEForPreTraining of the same shape?
 
-    python benchmarks/picture_speed.py --images DIR --work DIR [--rounds 3] [--steps 40]
+    python benchmarks/image_speed.py --images DIR --work DIR [--rounds 3] [--steps 40]
 
 Width 192, 12 layers, decoder 96 wide and 4 layers deep, patches of 8 x 8 in 96 x 96 pixels, 75% hidden; 64 pictures a step,
 all threads. Theirs with its batches made beforehand, in fp32 and under bf16 autocast, fused AdamW; ours is the whole `train`
@@ -23,7 +23,7 @@ from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 import maskwright as mw
 from corpora import report
-from pictures import opened, parser, table
+from images import opened, parser, table
 
 SIDE, PATCH, BATCH = 96, 8, 64
 TOKENS = (SIDE // PATCH) ** 2 + 1

@@ -1,6 +1,6 @@
 """Which grocery is it? A linear probe on what a model learned from a few hundred shop pictures without labels.
 
-    python benchmarks/picture_probe.py --images DIR --work DIR
+    python benchmarks/image_probe.py --images DIR --work DIR
 
 20 CPU-minutes of pretraining on the training part; then train to test, coarse classes, beside PCA, an SVM on it, and the
 histogram of colours.
@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.svm import SVC
 
 from corpora import report
-from pictures import chosen, colours, components, histogram, opened, parser, pretrained, probe, table
+from images import chosen, colours, components, histogram, opened, parser, pretrained, probe, table
 
 MINUTES = 20
 

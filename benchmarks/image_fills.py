@@ -1,6 +1,6 @@
 """A quarter of a picture is hidden: how near is what is filled in, and can filled areas be told from real ones?
 
-    python benchmarks/picture_fills.py --images DIR --work DIR [--pictures 200] [--minutes 20]
+    python benchmarks/image_fills.py --images DIR --work DIR [--pictures 200] [--minutes 20]
 
 Trained on the training part of the groceries; a box of a quarter of the area is hidden at random in pictures of the test
 part. PSNR of the hidden pixels, beside OpenCV's inpainting (Telea, 2004, and Navier-Stokes, the better of radius 3 and 8).
@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from corpora import report
-from pictures import Array, chosen, opened, parser, pretrained, table
+from images import Array, chosen, opened, parser, pretrained, table
 
 NOISES = (4.0, 8.0, 16.0, 32.0)
 SHOWN = 4
@@ -115,8 +115,8 @@ def main() -> None:
     masks = [np.zeros(array.shape[:2], dtype=bool) for array in arrays]
     for mask, box in zip(masks, where, strict=True):
         mask[box] = True
-    mode = [model.fill(array, mask=mask).picture.pixels for array, mask in zip(arrays, masks, strict=True)]
-    draws = [model.fill(a, mask=m, draws=1).picture.pixels for a, m in zip(arrays, masks, strict=True)]
+    mode = [model.fill(array, mask=mask).value.pixels for array, mask in zip(arrays, masks, strict=True)]
+    draws = [model.fill(a, mask=m, draws=1).value.pixels for a, m in zip(arrays, masks, strict=True)]
     peers = by_peers(arrays, where)
     ways = {"mode": mode, "draw": draws} | peers
     near = {name: psnr(arrays, made, where) for name, made in ways.items()}
@@ -134,7 +134,7 @@ def main() -> None:
         "mode_and_noise": min(noisy),
     }
     specks = dust(arrays)
-    mended = {"mode": [model.fill(a, mask=m).picture.pixels for a, m in zip(arrays, specks, strict=True)]}
+    mended = {"mode": [model.fill(a, mask=m).value.pixels for a, m in zip(arrays, specks, strict=True)]}
     cleaned = {name: psnr(arrays, made, specks) for name, made in (mended | by_peers(arrays, specks)).items()}
     out = []
     for what, found in (("a quarter, a box", near), ("a tenth, dust and scratches", cleaned)):

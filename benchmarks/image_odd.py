@@ -1,6 +1,6 @@
 """Where is the defect? Circuit boards, learned from boards without any.
 
-    python benchmarks/picture_odd.py --images DIR --work DIR [--minutes 40] [--boards 40]
+    python benchmarks/image_odd.py --images DIR --work DIR [--minutes 40] [--boards 40]
 
 Trained on templates alone, those of the last groups put aside whole; asked about tested boards of these groups. A patch of
 8 x 8 pixels counts as odd when it holds the centre of a defect's box; patches that a box only touches are left out. AUROC
@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from corpora import report
-from pictures import Array, chosen, opened, parser, pretrained, table
+from images import Array, chosen, opened, parser, pretrained, table
 
 PATCH, AROUND, ASIDE = 8, 8, 3
 """pixels a side, pixels that are looked at around a patch, groups put aside"""
