@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.attention.varlen import varlen_attn
 
 from maskwright.nets import native
 from maskwright.nets.positions import rotate
@@ -174,6 +173,8 @@ def attend(qkv: Tensor, turn: Rotation | None, layout: Layout, window: int) -> T
     if not len(qkv):  # nothing is seen, of any record
         return qkv[:, 2].flatten(1)
     if layout.flash:
+        from torch.nn.attention.varlen import varlen_attn  # which loads torch's compiler: a second that no CPU need wait
+
         bounds, longest = layout.flash
         q, k, v = _turned(qkv, turn).unbind(1)
         reach = window // 2 if window else -1

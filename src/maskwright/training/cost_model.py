@@ -8,9 +8,11 @@ memory; the time that one real step takes beyond the first three tells how fast 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 from maskwright.modalities.base import Modality
 from maskwright.model import folder
@@ -22,6 +24,18 @@ PRODUCTS, ATTENTION = 0.9, 0.45
 """share of the matrix rate that they reach (LOG.md#native-kernels)"""
 PROCESS = 400e6
 """bytes of a process that has loaded torch"""
+
+
+class _Unset(TorchFunctionMode):
+    """Within it nothing is written into a tensor. A net that is built on no device has no values to set, and torch loads
+    its compiler, a second's work, to set none."""
+
+    def __torch_function__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if given.get("out") is not None:
+            return given["out"]
+        in_place = call.__name__.endswith("_") and not call.__name__.endswith("__")
+        return next(iter([*args, *given.values()])) if in_place else call(*args, **given)
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ class Work:
     @classmethod
     def of(cls, modality: Modality, net: NetConfig, batch_tokens: int, lengths: Array) -> Work:
         """For training records of so many tokens each."""
-        with torch.device("meta"):
+        with torch.device("meta"), _Unset():
             made = folder.build(modality, net)
         parts = [made.encoder, *([made.decoder] if made.decoder else [])]
         inner = [[p.shape for p in part.parameters() if p.dim() == 2] for part in parts]

@@ -18,9 +18,6 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from maskwright.errors import RecipeError, option
@@ -102,6 +99,9 @@ class ProcessGroup:
         if self.sharded:
             for tensor in net.state_dict().values():  # as DDP does: what each made by itself may differ by rounding
                 dist.broadcast(tensor, 0)
+            from torch.distributed.device_mesh import init_device_mesh
+            from torch.distributed.fsdp import fully_shard
+
             mesh = init_device_mesh(net.device.type, (self.count,))
             for layer in net.encoder.layers:
                 fully_shard(layer, mesh=mesh)
@@ -122,28 +122,40 @@ class _Objective(nn.Module):
         return out | {"loss": out["loss"] * self.count}
 
 
+def _shared_out(tensor: Tensor) -> Any:
+    """The tensor as torch's DTensor, where it is one. Its type is not asked for: to load it takes half a second, which
+    only those wait for who train in several processes."""
+    return tensor if hasattr(tensor, "device_mesh") else None
+
+
 def own(tensor: Tensor) -> Tensor:
     """This process's part of a tensor."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    shared = _shared_out(tensor)
+    return tensor if shared is None else shared.to_local()
 
 
 def whole(tensor: Tensor) -> Tensor:
     """All of it; every process must ask."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    shared = _shared_out(tensor)
+    return tensor if shared is None else shared.full_tensor()
 
 
 def gathered(part: Tensor, like: Tensor) -> Tensor:
     """All of a tensor that is shared out as `like` is; every process must ask."""
-    if not isinstance(like, DTensor):
+    shared = _shared_out(like)
+    if shared is None:
         return part
-    shared = DTensor.from_local(part, like.device_mesh, like.placements, shape=like.shape, stride=like.stride())
-    return shared.full_tensor()
+    from torch.distributed.tensor import DTensor
+
+    same = DTensor.from_local(part, shared.device_mesh, shared.placements, shape=like.shape, stride=like.stride())
+    return same.full_tensor()
 
 
 def own_part(full: Tensor, like: Tensor) -> Tensor:
     """This process's part of a tensor that everyone has, shared out as `like` is: by rows."""
-    if not isinstance(like, DTensor):
+    shared = _shared_out(like)
+    if shared is None:
         return full
-    parts = full.chunk(like.device_mesh.size())
-    rank = like.device_mesh.get_local_rank()
+    parts = full.chunk(shared.device_mesh.size())
+    rank = shared.device_mesh.get_local_rank()
     return parts[rank] if rank < len(parts) else full[:0]
