@@ -1,5 +1,7 @@
 # Two commands do all the set-up on a fresh machine with Python 3.11: `make demo` and `make test`.
 PYTHON ?= python3.11
+# Where this is set nothing compiled is kept, and each process that the tests start compiles torch again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN = .venv/bin
 # What is imported is compiled then: compiling all of torch and transformers takes longer than the tests do.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
