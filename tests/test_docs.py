@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import importlib.util
 import os
 import re
@@ -15,7 +17,7 @@ import pytest
 from PIL import Image
 
 import maskwright as mw
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TICKETS
 
 
 def script(name: str) -> ModuleType:
@@ -31,6 +33,31 @@ def script(name: str) -> ModuleType:
 def test_the_references_are_fresh(page: str) -> None:
     written = (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
     assert written == getattr(script("make_reference"), page)(), "run `make docs`"
+
+
+SLOW_EXAMPLES = {"maskwright.runs.train", "maskwright.runs.plan"}
+EXAMPLES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_EXAMPLES else [])
+    for path in sorted((ROOT / "src").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+    for name in [".".join(path.relative_to(ROOT / "src").with_suffix("").parts)]
+]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_in_docstrings(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they stand, with a folder of tickets and a model of them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tickets.csv").symlink_to(TICKETS)
+    known: dict[str, object] = {}
+    if name not in SLOW_EXAMPLES:
+        (tmp_path / "tickets-model").symlink_to(request.getfixturevalue("folder"))
+        known["model"] = request.getfixturevalue("model")
+    found = doctest.testmod(importlib.import_module(name), extraglobs=known, raise_on_error=True)
+    assert found.attempted
+    assert not found.failed
 
 
 def test_the_public_names_are_these() -> None:

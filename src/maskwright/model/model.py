@@ -98,7 +98,9 @@ class Model:
         smallest set of values that holds the truth with that probability. `mask`: what to fill of a picture, as a picture
         that is white there, or an array of bools. Raises QueryError, DataError.
 
-            model.fill("My {mask} was declined at the {mask}.", n=3).completions[0].text
+            >>> filling = model.fill("My {mask} was declined at the {mask}.", n=3)
+            >>> len(filling.completions), len(filling.slots)
+            (3, 2)
         """
         options = FillOptions(top_k=top_k, n=n, draws=draws, seed=seed, targets=targets, coverage=coverage)
         filler = self.filler(options)
@@ -134,7 +136,9 @@ class Model:
         Every token is scored exactly once, in `passes` masks with disjoint targets; "all" hides one token at a time
         (with its word's later ones) and is exact. Raises QueryError.
 
-            model.score("the cat sat on a purple mat").mean
+            >>> usual, odd = model.score(["I lost my card.", "My card sat on a purple mat."])
+            >>> usual.mean < odd.mean
+            True
         """
         check_passes(passes)
         out = []
@@ -151,7 +155,11 @@ class Model:
 
     def threshold(self, false_alarms: float, passes: int | str = PASSES) -> float:
         """Nats a token (`Score.mean`) that records like those trained on exceed that often: a conformal quantile of held-out
-        ones. Raises QueryError where so rare an alarm can't be promised."""
+        ones. Raises QueryError where so rare an alarm can't be promised.
+
+            >>> model.score("I lost my card.").mean < model.threshold(0.1)
+            True
+        """
         if passes != PASSES:
             raise QueryError(f"the threshold is for {PASSES} passes", fix="leave passes out", option="passes")
         return self.calibration.threshold(false_alarms)
@@ -160,7 +168,9 @@ class Model:
         """(n, W) float32 rows of unit length, or (W,) for one record: of text the mean of the final states of all
         known tokens; of pictures mean and deviation of those in each of 2 x 2 cells (`Modality.pooling`).
 
-            vectors = model.embed(["My card is gone", "I lost my card"])
+            >>> vectors = model.embed(["My card is gone", "I lost my card"])
+            >>> vectors.shape == (2, model.about.net["width"])
+            True
         """
         out = [embed(self.predictor, encoded) for _, encoded in self._encoded(self._records(record))]
         width = self.modality.pooling.width(self.modality.axes, self.net.config.width)
@@ -208,6 +218,9 @@ def load(path: str | os.PathLike[str], precision: str = "float32", device: str =
 
     `precision` "bfloat16" answers faster where the chip multiplies it faster, and moves a vector's direction by about a
     thousandth and a probability by about a hundredth of itself.
+
+        >>> load("tickets-model").fill("I lost my {mask}.").text  # doctest: +ELLIPSIS
+        'I lost my ...'
     """
     if precision not in PRECISIONS:
         raise QueryError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}", option="precision")

@@ -53,8 +53,8 @@ def plan(
     `report` hears what a person reads. `bits_per_byte` is None where no law says what a net of this kind of data learns
     (pictures), and from a checkpoint. Raises MaskwrightError.
 
-        for row in mw.plan("tickets.csv", field="text", budget="10m"):
-            print(row["seconds"], row["width"], row["bits_per_byte"])
+        >>> [row["seconds"] for row in plan("tickets.csv", field="text", budget="10m")]
+        [300, 600, 1200]
     """
     request = TrainRequest(
         data=data, budget=budget, field=field, group=group, record=record, modality=modality, tokenizer=tokenizer, init=init,

@@ -81,7 +81,9 @@ def train(
 
     Raises MaskwrightError: DataError, ModelError, RecipeError, RunError (Interrupted where the user stopped it).
 
-        model = mw.train("tickets.csv", field="text", budget="10m", out="tickets-model")
+        >>> model = train("tickets.csv", field="text", budget="12s", out="tickets-model")
+        >>> model.about.trained.budget
+        '12s'
     """
     request = TrainRequest(
         data=data, out=out, budget=budget, steps=steps, tokens=tokens, field=field, group=group, held_out=held_out,
