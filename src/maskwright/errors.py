@@ -22,11 +22,11 @@ from collections.abc import Callable, Iterable
 from typing import Self
 
 _OPTION = re.compile("\x01([^\x02]*)\x02([^\x03]*)\x03")
-"""an option in a message: its name and its value between control characters, which no message holds"""
+"""Matches an option in a message: its name and its value, between control characters that no message holds."""
 
 
 _PLAIN = re.compile(r"True|False|-?(0|[1-9][0-9]*)(\.[0-9]+)?(e-?[0-9]+)?")
-"""values that Python writes without quotation marks"""
+"""Matches values that Python writes without quotation marks."""
 
 
 class MaskwrightWarning(UserWarning):

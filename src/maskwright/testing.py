@@ -39,9 +39,9 @@ from maskwright.tokens.masking import MaskConfig, at_random, draw, step_keys
 from maskwright.training.batches import batch_of, cut
 
 SHAPE = NetConfig(width=32, layers=3, heads=2, ff=48, length=64)
-"""of the nets that are tried, before a modality shapes them"""
+"""The shape of the nets that are tried, before a modality adapts it."""
 CONTENT = 60
-"""tokens of a piece"""
+"""The most tokens of a piece that a record is cut into, without its frame."""
 KINDS = ("random", "unit", "box")
 
 
@@ -50,15 +50,16 @@ class Example:
     """Data that a modality is tried on."""
 
     values: Sequence[Any]
-    """as Python gives them: at least 40, of different sizes, some longer than `CONTENT` tokens if such are possible"""
+    """Values as Python gives them: at least 40, of different sizes, some longer than `CONTENT` tokens if such are
+    possible."""
     query: Any
-    """a value with blanks"""
+    """A value with blanks."""
     kept: Callable[[Any], bool]
-    """whether a filled query still has what no blank touches"""
+    """Tells whether a filled query still has what no blank touches."""
     config: ModalityConfig | None = None
-    """its section of a recipe; None: the defaults"""
+    """The modality's section of a recipe; None: its defaults."""
     same: Callable[[Modality, Record, Tokens], bool] | None = None
-    """whether a record can be read off its tokens; None: that is not tried"""
+    """Tells whether a record can be read off its tokens; None: that is not checked."""
 
 
 @dataclass(frozen=True)
@@ -418,4 +419,4 @@ CHECKS: tuple[Callable[[Fitted], None], ...] = (
     check_a_loss_can_be_learned_from,
     check_counting_floors_are_finite_and_ordered,
 )
-"""every law, in the order in which they are tried"""
+"""Every check, one for each law of the contract, in the order in which they run."""

@@ -28,16 +28,16 @@ class HeldOutFigures:
     """What a net did on held-out data, always 15% of the tokens at random."""
 
     nats: float
-    """a token, on average"""
+    """Mean negative log-likelihood of the tokens asked for, in nats per token."""
     bits_per_byte: float
     top1: float
-    """share of the tokens that are guessed exactly"""
+    """Share of the tokens asked for whose likeliest value is the true one."""
     top5: float
-    """share of the tokens that are among five guesses"""
+    """Share of the tokens asked for whose true value is among the five likeliest."""
     floor_frequency: float | None = None
-    """bits a byte that counting frequencies needs on the same positions; None: nothing was counted"""
+    """Bits per byte that counting frequencies needs on the same positions; None: nothing was counted."""
     floor_neighbours: float | None = None
-    """bits a byte that counting what stands between neighbours needs there; None: nothing was counted"""
+    """Bits per byte that counting what stands between neighbours needs on the same positions; None: nothing was counted."""
 
     @property
     def below_counting(self) -> float | None:
@@ -51,16 +51,16 @@ class TrainingFacts:
     """How long a run was."""
 
     step: int
-    """whose weights are kept"""
+    """Training step whose weights are kept."""
     steps: int
     seconds: float
-    """wall time from the command's start"""
+    """Wall time in seconds from the start of the command."""
     tokens: int
-    """that were trained on, repeats included"""
+    """Number of tokens that were trained on, repeats included."""
     budget: str
-    """as asked; empty where steps or tokens were"""
+    """Time budget as asked for, such as "10m"; empty where steps or tokens were given."""
     epochs: float
-    """how often the data was seen"""
+    """Number of times that the training data was seen; it may be a fraction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +71,14 @@ class DataFacts:
     records: int
     bytes: int
     duplicates: int
-    """records that were left out, since they repeat others"""
+    """Number of records that were left out because they repeat others."""
     held_out_records: int
     own_held_out: bool
-    """the user brought the held-out data"""
+    """Whether the user supplied the held-out data."""
     parted: bool
-    """what chose the weights, what calibrated them and what set levels are different records"""
+    """Whether different held-out records chose the weights, fitted the calibration and set the levels of conformal sets."""
     stretched: bool
-    """records were few and large, and stretches of them are held out"""
+    """Whether records were few and large, so that stretches of them are held out instead of whole ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,18 +87,18 @@ class About:
 
     modality: str
     net: dict[str, Any]
-    """the fields of a `nets.encoder.NetConfig`"""
+    """Fields of the `nets.encoder.NetConfig` that describes the net."""
     lists_values: bool = True
-    """what may stand at a blank can be listed, for some kind of value at least"""
+    """Whether the values that may stand at a blank can be listed, for some kind of value at least."""
     finished: bool = False
     held_out: HeldOutFigures | None = None
     trained: TrainingFacts | None = None
     data: DataFacts | None = None
     calibration: Calibration | None = None
     files: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of every other file but the card, by name"""
+    """SHA-256 of every other file in the folder but the card, by file name."""
     version: str = ""
-    """of the maskwright that wrote it"""
+    """Version of maskwright that wrote the file."""
     format: int = FORMAT
 
     def to_json(self) -> bytes:

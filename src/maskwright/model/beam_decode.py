@@ -28,30 +28,30 @@ BEAM = 4
 @dataclass(frozen=True, kw_only=True)
 class DecodeConfig:
     beam: int = BEAM
-    """hypotheses that are kept for each query"""
+    """Number of hypotheses that are kept for each query."""
     offers: int = 0
-    """candidates of a lone blank that are kept"""
+    """Number of candidates that are kept for the blank of a query that has only one."""
     rescore: bool = True
-    """score the finished ones again, every blank given all the others"""
+    """Whether finished hypotheses are scored again, every blank given all the others."""
     temperature: float = 1.0
-    """a slot's calibration"""
+    """Calibration temperature of the distribution at a single slot."""
 
 
 Candidates = tuple[dict[str, Array], Array]
-"""values (k,) and their log probabilities (k,)"""
+"""Values (k,) that may fill a blank, and their log probabilities (k,)."""
 
 
 @dataclass
 class Hypothesis:
     tokens: Tokens
-    """the window around the blanks, some of them filled"""
+    """Window of tokens around the blanks, some of which are filled."""
     left: Array
-    """indices that are still open"""
+    """Indices into the window of the blanks that are still open."""
     log_prob: float = 0.0
     offers: Candidates | None = None
-    """what the blank that was filled last might hold"""
+    """Candidates for the blank that was filled last; None before the first."""
     again: float | None = None
-    """sum of log p of each blank given all the others, once asked"""
+    """Sum of the log probabilities of each blank given all the others; None until they are asked for."""
 
     @property
     def rank(self) -> float:
@@ -64,29 +64,29 @@ class Decoding:
 
     query: Query
     number: int
-    """which query"""
+    """Index of the query among those decoded together."""
     window: Array
-    """ascending indices into the query's tokens"""
+    """Ascending indices into the query's tokens of those that are read together."""
     blanks: Array
-    """indices into the window"""
+    """Indices into the window of the blanks that are decoded."""
     beam: list[Hypothesis] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Completion:
     tokens: Tokens
-    """the whole query, filled"""
+    """Tokens of the whole query, with its blanks filled."""
     log_prob: float
     rank: float
-    """what completions are ordered by: `log_prob` averaged with the pseudo-log-likelihood of the blanks"""
+    """Score by which completions are ordered: `log_prob` averaged with the pseudo-log-likelihood of the blanks."""
     offers: Candidates | None = None
-    """of a query with one blank: all that was offered there, likeliest first"""
+    """All candidates for the blank of a query that has only one, likeliest first; None for other queries."""
 
 
 Pick = tuple[Decoding, Hypothesis, int]
-"""whose turn it is, and which blank of its window"""
+"""A blank to fill: the decoding and the hypothesis that it belongs to, and its index in their window."""
 Choose = Callable[[Distribution, list[Pick]], list[Candidates]]
-"""(a distribution with a row a turn, the picks) -> what each may put there"""
+"""Function of a distribution with one row per pick, and of the picks, that returns the candidates for each."""
 
 
 def begin(predictor: Predictor, queries: Sequence[Query]) -> list[Decoding]:

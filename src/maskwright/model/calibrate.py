@@ -28,20 +28,22 @@ from maskwright.model.windows import around
 from maskwright.tokens import Array, Distribution, Tokens
 
 SPAN_CONTEXT = 62
-"""tokens of a record that a question about a span shows, at most: each takes many readings"""
+"""Tokens of a record that a question about a span shows, at most: each such question takes many forward passes."""
 MOST_TOGETHER = 8
-"""blanks of one record, hidden together, for which levels are taken"""
+"""Largest number of blanks, hidden together in one record, for which levels are taken."""
 QUANTILES = 1001
 SINGLE_COST, SPAN_COST = 3.4, 11.0
-"""of `fit` for each slot that the configuration names, in readings of a single slot's window and of a span's"""
+"""Cost of `fit` for each slot that the configuration names: in forward passes over a single slot's window, and in those over
+a span's window."""
 MOST = 64_000
-"""slots that a budget buys"""
+"""Largest number of calibration slots that a budget buys."""
 MOST_SLOTS = 10_000
-"""slots that are read: more would hardly change a temperature, or a level; the rest goes into whole records"""
+"""Largest number of calibration slots that are read: more would hardly change a temperature or a level, so the rest of the
+budget goes into whole records."""
 MOST_RECORDS = 2_000
-"""whole records whose strangeness is measured"""
+"""Largest number of whole records whose strangeness is measured."""
 TOGETHER = 50_000
-"""tokens of whole records that are measured at a time"""
+"""Tokens of whole records whose strangeness is measured at a time."""
 
 
 def fit(
@@ -113,7 +115,7 @@ def affordable(predictor: Predictor, records: Sequence[Tokens], seconds: float) 
 
 
 Which = Callable[[Tokens], Array]
-"""(N tokens) -> (N,) bool: which of them may be asked for"""
+"""Function from a record of N tokens to (N,) bool: which of them may be asked for."""
 
 
 def together(

@@ -18,13 +18,14 @@ from maskwright.errors import QueryError, RecipeError, option
 from maskwright.tokens import Array
 
 PASSES = 16
-"""masks that cover a record, where nobody asks for another number: strangeness is measured with as many"""
+"""Default number of masks that cover a record when it is scored; strangeness is measured with as many."""
 CONTEXT = 126
-"""tokens of a record that a question about one slot shows, at most: its cost grows with them, its answer hardly"""
+"""Tokens of a record that a question about one slot shows, at most: more would raise its cost, but hardly change its
+answer."""
 FEWEST = 200
-"""slots that any budget buys"""
+"""Smallest number of calibration slots that any budget buys."""
 LENGTH_WEIGHTS = [0.75, 0.2, 0.08, 0.04, -0.4]
-"""of `LengthPrior`, where nothing was fitted: weights that served on other data (LOG.md#span-length)"""
+"""Default weights of `LengthPrior`, where nothing was fitted: they served on other data (LOG.md#span-length)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class CalibrationConfig:
     """How much held-out data calibration reads."""
 
     slots: int = 0
-    """Single slots that the temperature is fitted on, and as many again for conformal levels, 10,000 at most; how strange
-    whole records are is measured for as much time as all of them would take. 0 stands for what the budget allows."""
+    """Single slots that the temperature is fitted on, and as many again for conformal levels, 10,000 at most; the
+    strangeness of whole records is measured for as much time as all of them would take. 0: what the budget allows."""
 
     def __post_init__(self) -> None:
         if self.slots < 0:
@@ -58,19 +59,20 @@ class Calibration:
     """What was fitted on held-out records; as it stands without arguments, nothing was."""
 
     slot: float = 1.0
-    """The temperature of one slot."""
+    """Temperature of the distribution at one slot."""
     joint: float = 1.0
-    """The probability of a whole completion is the product of its conditionals to the power 1 / joint."""
+    """Temperature of a whole completion, to whose inverse power the product of its conditionals is raised."""
     levels: list[list[float]] = field(default_factory=list)
-    """Quantiles of the truth's nats, evenly spaced from 0 to 1, for one blank in a record, for two, and so on."""
+    """Quantiles of the nats of true values, evenly spaced from 0 to 1: a list for one blank in a record, one for two, and so
+    on."""
     slots: list[int] = field(default_factory=list)
-    """How many slots each of `levels` was taken from."""
+    """Number of slots that each list of `levels` was taken from."""
     lengths: LengthPrior = field(default_factory=LengthPrior)
-    """What makes blanks of different lengths comparable."""
+    """Prior over the number of tokens in a blank, which makes blanks of different lengths comparable."""
     strangeness: list[float] = field(default_factory=list)
-    """Nats a whole token of whole held-out records, ascending."""
+    """Nats per token of each whole held-out record, ascending; a token that is known in part counts by its share."""
     tokens: float = 0.0
-    """How many tokens such a record has, on average."""
+    """Mean number of tokens in a whole held-out record."""
 
     def threshold(self, false_alarms: float) -> float:
         """Nats a token that a record like those trained on exceeds with that probability."""

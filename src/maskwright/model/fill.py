@@ -26,7 +26,8 @@ from maskwright.records.record import Record, content
 from maskwright.tokens import Array, Distribution, Tokens
 
 MOST_SOUGHT = 512
-"""blanks of a query that a beam fills, each of which takes a reading of its own: more are filled together"""
+"""Largest number of blanks of a query that a beam fills, each of which takes a forward pass of its own; more are filled
+together."""
 _T = TypeVar("_T")
 
 
@@ -35,16 +36,16 @@ class FillOptions:
     """What is asked of `fill`, checked when it is said. Raises QueryError where it makes no sense."""
 
     top_k: int = 5
-    """candidates a slot"""
+    """Number of candidates listed for each slot."""
     n: int | None = None
-    """so many best distinct completions"""
+    """Number of best distinct completions to list; None: no list."""
     draws: int | None = None
-    """so many samples, which depend on the query and `seed` alone"""
+    """Number of samples to draw, which depend on the query and `seed` alone; None: no samples."""
     seed: int = 0
     targets: Sequence[str] | None = None
-    """what the only blank may be"""
+    """Values that the only blank may take; None: any."""
     coverage: float | None = None
-    """every slot also gets the smallest set of values that holds the truth with that probability"""
+    """Probability with which each slot's set of values, the smallest such set, holds the truth; None: no sets."""
 
     def __post_init__(self) -> None:
         for name, number in (("top_k", self.top_k), ("n", self.n), ("draws", self.draws)):
@@ -73,7 +74,7 @@ class _Choice:
     log_prob: float
     rank: float
     offers: Candidates | None
-    """of a lone blank: what may stand there, likeliest first"""
+    """Candidates for the blank of a query that has only one, likeliest first; None for other queries."""
 
 
 class Filler:

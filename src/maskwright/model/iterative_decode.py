@@ -24,17 +24,18 @@ from maskwright.model.windows import Windows, windows
 from maskwright.tokens import Array, Distribution, Tokens
 
 READINGS = 8
-"""of a window, for a draw"""
+"""Forward passes over each window, for a draw, and for blanks whose values can be listed."""
 DRAWN = 0.7
-"""temperature of a draw: of the many blanks beside each other each need only now and then be improbable for all to look so
-(LOG.md#sample-temperature); how likely it was is told at 1"""
+"""Temperature of a draw: of many blanks beside each other, each need only now and then be improbable for all to look so
+(LOG.md#sample-temperature). The probability that is reported is that at temperature 1."""
 SHOWN = 0.25
-"""of a window's tokens, below which it waits for others"""
+"""Share of a window's tokens that must be known before it is read; below it, the window waits for others."""
 
 Reading = tuple[int, int, int]
-"""query, window, and how often it has answered: by these draws differ"""
+"""One reading of a window: the query's index, the window's index, and how often that window has answered before, by which
+draws differ."""
 Take = Callable[[Distribution, list[tuple[Reading, int]]], dict[str, Any]]
-"""(a distribution, whose turn how many of its rows are) -> a value a row"""
+"""Function of a distribution, and of the readings with the number of rows of each, that returns one value per row."""
 
 
 class Chances:
@@ -58,11 +59,11 @@ class _Query:
     tokens: Tokens
     cuts: Windows
     left: Array
-    """indices that are still open"""
+    """Indices into the query's tokens, of the blanks that are still open."""
     readings: int
     log_prob: float = 0.0
     turns: Counter[int] = field(default_factory=Counter)
-    """how often each window has answered"""
+    """Number of times that each window has answered, by the window's index."""
 
     @classmethod
     def of(cls, query: Query, most: int, readings: int) -> _Query:

@@ -22,17 +22,17 @@ from maskwright.tokens import Array, Batch, Distribution, Tokens, collate
 
 _T = TypeVar("_T")
 BATCH_TOKENS, LEAST_TOKENS = 8192, 512
-"""of a batch, at the most; and what is not worth another thread"""
+"""Tokens of a batch, at most; and tokens below which a batch is not worth another thread."""
 
 
 @dataclass(frozen=True)
 class Question:
     tokens: Tokens
-    """a piece that the net can read at once, without a frame"""
+    """Piece of a record that the net can read at once, without a frame."""
     hidden: Array
-    """(N,) bool"""
+    """(N,) bool: tokens that are hidden from the net."""
     at: Array
-    """ascending indices into the piece, among the hidden"""
+    """Ascending indices into the piece, of the hidden tokens that are asked for."""
 
 
 def truth(questions: Sequence[Question], members: Sequence[int]) -> dict[str, Array]:

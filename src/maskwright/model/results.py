@@ -17,9 +17,9 @@ class Slot:
     tokens: list[str]
     probs: list[float]
     offset: int
-    """where the blank begins in the query"""
+    """Position in the query at which the blank begins."""
     region: list[str] | None = None
-    """with `coverage`: the smallest set that holds the truth so often"""
+    """Smallest set of values that holds the truth with the probability `coverage`; None where none was asked for."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Filled:
     """A query with its blanks filled in one way."""
 
     value: Any
-    """a value of the query's kind: a string, an `Image`"""
+    """The filled query, as a value of its kind: a string, an `Image`."""
     log_prob: float
-    """log of the joint probability of all that was filled in, in nats"""
+    """Log of the joint probability of all that was filled in, in nats."""
 
     @property
     def prob(self) -> float:
@@ -47,9 +47,10 @@ class Filling(Filled):
     """The best completion of a query, and whatever else was asked for."""
 
     slots: list[Slot] = field(default_factory=list)
-    """one a blank token, where what may stand there can be listed and blanks are few"""
+    """Candidates for each blank token, an entry per token; empty where values can't be listed or blanks are many."""
     completions: list[Filled] = field(default_factory=list)
-    """with `n`, `draws` or `targets`: several, best first (draws as they were drawn)"""
+    """Several completions, best first (draws as they were drawn), where `n`, `draws` or `targets` was given; otherwise
+    empty."""
 
     def row(self, value_type: ValueType) -> dict[str, Any]:
         """As a row of a table. Raises DataError for a value that no cell can hold."""
@@ -72,14 +73,14 @@ class Score:
     """How strange a record is, in all and token by token."""
 
     total: float
-    """nats; higher = stranger"""
+    """Strangeness of the whole record in nats; higher is stranger."""
     per_token: list[float]
-    """nats of the tokens that are known: what is absent is not scored"""
+    """Nats of each token; what is absent in the record is not scored, and has no entry."""
     tokens: list[str]
     offsets: list[tuple[int, ...]]
-    """where each token lies: its first character and the one after its last; of a patch left, top, right, bottom"""
+    """Place of each token: its first character and the one after its last; of a patch left, top, right, bottom."""
     shares: list[float] = field(default_factory=list)
-    """how much of each token is known, where some are known in part (patches at an edge); empty: all are whole"""
+    """Share of each token that is known, where some are known in part (patches at an edge); empty: all are whole."""
 
     @property
     def mean(self) -> float:

@@ -22,11 +22,11 @@ from maskwright.model.windows import around
 from maskwright.tokens import Array, Distribution, Tokens, collate
 
 REACH = 4
-"""tokens to either side whose fit with a completion is read"""
+"""Tokens on either side of a completion whose fit with it is measured."""
 BEAM = 2
-"""hypotheses of each length: eight lengths are sought at once"""
+"""Number of hypotheses kept for each length: eight lengths are searched at once."""
 _SPREAD = [0.3, 0.1, 0.05, 0.1, 0.3]
-"""how far the weights may be expected to lie from `LENGTH_WEIGHTS`"""
+"""Prior standard deviations of the weights around `LENGTH_WEIGHTS`."""
 
 
 def features(predictor: Predictor, queries: Sequence[Query], found: Sequence[Completion], config: DecodeConfig) -> Array:

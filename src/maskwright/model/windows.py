@@ -18,9 +18,9 @@ from maskwright.tokens import Array, grid
 @dataclass(frozen=True)
 class Windows:
     tokens: list[Array]
-    """ascending indices into the record, for each window"""
+    """Ascending indices into the record's tokens, an array for each window."""
     owner: Array
-    """(N,) the window that answers for each token"""
+    """(N,) index of the window that answers for each token."""
 
 
 def windows(shape: Sequence[int], most: int) -> Windows:

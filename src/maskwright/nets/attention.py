@@ -26,17 +26,18 @@ from maskwright.nets.positions import rotate
 from maskwright.tokens import Array
 
 Rotation = tuple[Tensor, Tensor]
-"""cosines and sines, (T, D / 2) each, fp32"""
+"""Cosines and sines of the tokens' rotary positions, (T, D / 2) each, fp32."""
 SHORT = {torch.bfloat16: 512, torch.float32: 2048}
-"""Keys that a query may read, up to which the kernels were measured to be faster than products in rows
-(LOG.md#attention-2048-fp32)."""
+"""By dtype, the number of keys that a query may read up to which the native kernels were measured to be faster than products
+in rows (LOG.md#attention-2048-fp32)."""
 DEPTH_STEP, FLASH_STEP, FLASH_MOST = 16, 8, 256
-"""a head's size is a multiple of the first, or the kernels don't take it; flash attention, of the second up to the third"""
+"""Sizes of a head: the native kernels take multiples of the first, flash attention multiples of the second up to the
+third."""
 ROW_LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 
 FLASH_CHIP = (8, 0)
-"""compute capability from which it runs"""
+"""The lowest CUDA compute capability on which flash attention runs."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class Rows:
     count: int
     length: int
     segment: Tensor
-    """(count, length) int32: the record in each slot; -1 where unused"""
+    """(count, length) int32: the record in each slot; -1 where unused."""
     single: bool
-    """every slot of every row is used, by one record a row: nothing to mask"""
+    """Whether every slot of every row is used, by one record a row, so that there is nothing to mask."""
     _bias: dict[tuple[int, torch.dtype], Tensor | None] = field(default_factory=dict, repr=False)
 
     def bias(self, window: int, dtype: torch.dtype) -> Tensor | None:
@@ -83,14 +84,16 @@ class Layout:
     """How the records of a batch are read: each by itself where the kernels take them, in rows otherwise."""
 
     short: Tensor | None
-    """(n + 1,) bounds of the records that kernels read, among their own tokens"""
+    """(n + 1,) bounds of the records that the native kernels read, among those records' own tokens; None: they read none."""
     order: Tensor | None
-    """(S,) the token in each slot: first those of the short records, then the rows; 0 where unused; None: as they are"""
+    """(S,) the token in each slot: first those of the short records, then those of the rows; 0 where unused; None: tokens
+    are read as they stand."""
     slot: Tensor | None
-    """(T,) the slot of each token; None: as they are"""
+    """(T,) the slot of each token; None: tokens are read as they stand."""
     rows: list[Rows]
     flash: tuple[Tensor, int] | None = None
-    """bounds of the records, int32, and the longest: flash attention reads them as they stand"""
+    """Bounds of the records, int32, and the length of the longest, for flash attention, which reads records as they stand;
+    None: it reads none."""
 
     @classmethod
     def of(

@@ -39,7 +39,7 @@ class NetConfig:
     window: int = 128
     """Tokens of local attention: it reaches half as many to either side."""
     global_every: int = 3
-    """Every so many layers, from the first on, one reads the whole record."""
+    """The interval of global layers: every so many layers, from the first on, one reads the whole record."""
     length: int = 256
     """Tokens of the longest piece of a record that is read at once, framing included."""
     rope_global: float = 10_000.0
@@ -49,7 +49,7 @@ class NetConfig:
     norm: str = "pre"
     """Where the norms are: pre (before attention and MLP, as in ModernBERT) or post (after the residual sum, as in BERT)."""
     norm_eps: float = 1e-5
-    """What norms add to a variance."""
+    """What norms add to a variance before its root is taken."""
     mlp: str = "geglu"
     """The feed-forward part: geglu, or gelu, which has no gate."""
     bias: bool = False
@@ -57,7 +57,7 @@ class NetConfig:
     positions: int = 0
     """Rows of a learned table of positions; at 0 positions are rotary."""
     first_position: int = 0
-    """The row of that table for a record's first token."""
+    """The row, in the table of learned positions, of a record's first token."""
     kinds: int = 0
     """Rows of a table of segments, of which the first is always used (BERT's token types)."""
     grid: int = 0
@@ -68,11 +68,11 @@ class NetConfig:
     """Layers of a decoder, which puts what is hidden in its place after an encoder that never sees it (He et al., 2022). At
     0 there is none, and what is hidden is a mask vector in the encoder."""
     decoder_width: int = 0
-    """The decoder's width; 0 stands for the encoder's, here and below."""
+    """The width of a token's state in the decoder; 0 stands for the encoder's."""
     decoder_heads: int = 0
-    """The decoder's heads."""
+    """Heads of attention in the decoder; 0 stands for as many as in the encoder."""
     decoder_ff: int = 0
-    """The inner width of the decoder's feed-forward part."""
+    """The inner width of the decoder's feed-forward part; 0 stands for the encoder's."""
 
     def __post_init__(self) -> None:
         if min(self.width, self.layers, self.heads, self.ff, self.global_every) < 1 or self.length < 8:

@@ -14,9 +14,10 @@ from maskwright.nets.encoder import Encoder
 
 DISTANCES = (1, -1)
 SHARPNESS = 5.0
-"""that neighbour gets e^5 times the weight of the token beside it"""
+"""The difference of attention scores by which a neighbour gets e^5 times the weight of the token beside it."""
 SLOWEST = 0.05
-"""radians a token: slower pairs of dimensions don't tell neighbours apart"""
+"""The slowest turn, in radians a token, of the pairs of dimensions that are used: slower ones don't tell neighbours
+apart."""
 
 
 @torch.no_grad()

@@ -18,9 +18,9 @@ from maskwright.nets import native
 
 BOTH = native.CPU + native.GPU
 CHUNK = 2048
-"""rows of logits at a time: bounds memory, whatever the batch"""
+"""Rows of logits that the native kernels treat at a time: this bounds memory, whatever the batch."""
 FP32_CHUNK = 512
-"""the same for torch's operations, which make them fp32 on the way: a chunk stays near the cache"""
+"""Rows of logits that torch's operations treat at a time, which make them fp32 on the way: a chunk stays near the cache."""
 
 
 def add_norm(x: Tensor, a: Tensor | None, weight: Tensor, shift: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:

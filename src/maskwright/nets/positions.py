@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 LONGEST_WAVE = 10_000.0
-"""of fixed positions, in turns of 2 pi places (Vaswani et al., 2017, section 3.5)"""
+"""The longest wave of fixed positions, in turns of 2 pi places (Vaswani et al., 2017, section 3.5)."""
 
 
 def angles(positions: Tensor, depth: int, base: float) -> tuple[Tensor, Tensor]:

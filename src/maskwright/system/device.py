@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 PRODUCTS = {"cpu": (2048, 256, 768), "cuda": (8192, 4096, 4096)}
-"""rows, inward, outward: a product like those of training, large enough to keep the device busy"""
+"""Matrix product by which a device's speed is measured, as rows, input width and output width: like those of training, and
+large enough to keep the device busy."""
 CHIP = Path("/proc/cpuinfo")
 SHARE = 0.8
-"""of the memory that is there"""
+"""Share of the memory of the machine, or of its GPU, that a run may take."""
 BFLOAT16 = {"AVX512": ("amx_bf16",), "SVE256": ("bf16", "sve_bf16")}
-"""instruction set that torch uses -> what of a chip multiplies bf16 faster than fp32"""
+"""CPU features that multiply bf16 faster than fp32, by the instruction set that torch uses."""
 VENDORS = {"AVX512": {"AuthenticAMD": ("avx512_bf16",)}}
-"""The same for chips of one vendor: with AVX512-BF16 alone AMD's are twice as fast in bf16, Intel's half as fast
-(LOG.md#bf16-by-vendor)."""
+"""CPU features that multiply bf16 faster than fp32 on chips of one vendor only, by instruction set and vendor: with
+AVX512-BF16 alone AMD's are twice as fast in bf16, Intel's half as fast (LOG.md#bf16-by-vendor)."""
 BFLOAT16_CHIP = (8, 0)
-"""compute capability from which a GPU does"""
+"""CUDA compute capability from which a GPU multiplies bf16 faster than fp32."""
 
 
 def torch_device(wish: str) -> torch.device:

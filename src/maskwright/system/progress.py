@@ -17,15 +17,15 @@ class Progress:
     """One piece of news."""
 
     phase: str
-    """of a run: reading, tokeniser, tokenising, counting, training, calibrating, done"""
+    """Phase of the run: reading, tokeniser, tokenising, counting, training, calibrating, done."""
     share: float | None = None
-    """of the phase that is done, in [0, 1], where that is known"""
+    """Share of the phase that is done, in [0, 1]; None where that is not known."""
     size: float = 0.0
-    """bytes of data that are done, where that is known"""
+    """Bytes of data that are done; 0 where that is not known."""
     line: dict[str, Any] | None = None
-    """what was added to metrics.jsonl"""
+    """Entry that was added to metrics.jsonl; None where there was none."""
     notice: str = ""
-    """something that the user should read, its options still marked (`errors.spelled`)"""
+    """Message that the user should read, its options still marked (`errors.spelled`); empty: none."""
 
     @property
     def words(self) -> str:

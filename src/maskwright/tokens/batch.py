@@ -25,20 +25,22 @@ class Tokens:
     """One record after cutting: N tokens, every array with N as its first dimension."""
 
     values: dict[str, Array]
-    """what stands there, in the modality's own terms: {"id"} for text"""
+    """Content of the tokens, as named arrays of the modality's own: {"id"} for text."""
     positions: Array
-    """(N, P) text: index; picture: row, column; series: time, channel. They fill a box, row by row, and in a batch that is
-    trained on they count from 0 in every record"""
+    """(N, P) position along each axis: for text its index; for a picture row, column; for a series time, channel. They fill
+    a box, row by row, and in a batch that is trained on they count from 0 in every record."""
     kind: Array
-    """(N,) which column or channel; 0 where there is one kind only"""
+    """(N,) index of the column or channel; 0 where there is one kind only."""
     present: Array
-    """(N,) False: absent in the data itself: a blank, a missing cell. Never a training target"""
+    """(N,) bool: False where the data itself has no value: a blank, a missing cell. Such a token is never a training
+    target."""
     maskable: Array
-    """(N,) False for tokens that frame the record ([CLS], [SEP])"""
+    """(N,) bool: False for tokens that frame the record ([CLS], [SEP])."""
     unit: Array
-    """(N,) word, patch, cell or step: the grain of whole-unit masks; rises along the record"""
+    """(N,) number of the word, patch, cell or step that each token belongs to, for whole-unit masks; rises along the
+    record."""
     where: Array
-    """(N, D) its place in the record in the user's units; for text the first character and the one after the last"""
+    """(N, D) place in the record in the user's units; for text the first character and the one after the last."""
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -70,9 +72,9 @@ class Batch(Tokens):
     """The tokens of many records end to end: T tokens, and where each record begins."""
 
     cu_seqlens: Array
-    """(R + 1,) int64: record r owns the tokens cu_seqlens[r] to cu_seqlens[r + 1]"""
+    """(R + 1,) int64 boundaries of the records: record r owns the tokens cu_seqlens[r] to cu_seqlens[r + 1]."""
     keys: Array
-    """(R,) uint64 that depend on the record alone: what masks are drawn from"""
+    """(R,) uint64, each depending on its record alone: the keys that masks are drawn from."""
 
     @property
     def lengths(self) -> Array:
@@ -94,11 +96,11 @@ class Mask:
     """What the net must not see, and what it is asked."""
 
     hidden: Array
-    """(T,) bool: withheld from the net; includes what is absent in the data"""
+    """(T,) bool: tokens withheld from the net, those that are absent in the data included."""
     target: Array
-    """(M,) int64, ascending indices into T: a subset of hidden"""
+    """(M,) int64, ascending indices into T of the tokens to predict: a subset of the hidden ones."""
     weight: Array
-    """(M,) float32: how much each target counts in the loss"""
+    """(M,) float32: how much each target counts in the loss."""
 
 
 def collate(records: Sequence[Tokens], keys: Sequence[int] | Array) -> Batch:

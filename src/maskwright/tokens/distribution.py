@@ -22,9 +22,9 @@ class HeadContext:
 
     batch: Batch
     hidden: Array
-    """(T,) bool"""
+    """(T,) bool: tokens that are withheld from the net."""
     at: Array
-    """(M,) int64, ascending"""
+    """(M,) int64, ascending indices into T of the tokens asked for."""
 
     @property
     def targets(self) -> Batch:

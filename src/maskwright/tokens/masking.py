@@ -21,9 +21,9 @@ from maskwright.tokens import Array, Batch, Mask, grid
 KINDS = ("random", "unit", "box", "mixed")
 SCHEDULES = ("fixed", "falling", "uniform")
 FALLEN = 0.2
-"""How far a falling rate has come from the first to the last, on average over a run, as a share of the way."""
+"""Mean progress of a falling mask rate over a run, as a share of the way from its first value to its last."""
 LONGEST_SIDE = 10
-"""The longest side of a box, in positions, as in SpanBERT."""
+"""Longest side of a masked box, in positions, as in SpanBERT."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +32,17 @@ class MaskConfig:
 
     kind: str = "random"
     """What is hidden together: random (token by token), unit (whole words, patches, cells), box (spans, in an image blocks),
-    or mixed (boxes of every second record, random tokens of the others)."""
+    or mixed (boxes in every second record, random tokens in the others)."""
     rate: float = 0.4
-    """The share of a record's tokens that is hidden."""
+    """Share of a record's tokens that is hidden."""
     schedule: str = "falling"
-    """How the rate goes: fixed; falling, from `rate` to `rate_end` as the learning rate decays; or uniform, a rate a record
-    between the two, which makes the model a generative one (it is then a masked diffusion model: Sahoo et al., 2024)."""
+    """How the mask rate changes: fixed; falling, from `rate` to `rate_end` as the learning rate decays; or uniform, drawn
+    for each record between the two, which makes the model a generative one (it is then a masked diffusion model: Sahoo et
+    al., 2024)."""
     rate_end: float = 0.25
-    """The share that is hidden at the end of a falling schedule; the smallest one of a uniform schedule."""
+    """Share of the tokens that is hidden at the end of a falling schedule; the smallest share of a uniform one."""
     box_mean: float = 3.0
-    """The mean side of a box, in positions; sides are geometric (SpanBERT, Joshi et al., 2020, section 3.1)."""
+    """Mean side of a masked box, in positions; sides are geometric (SpanBERT, Joshi et al., 2020, section 3.1)."""
 
     @property
     def mean(self) -> float:

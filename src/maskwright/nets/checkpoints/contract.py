@@ -18,7 +18,7 @@ from maskwright.nets.encoder import NetConfig
 
 class Checkpoints:
     families: tuple[Family, ...] = ()
-    """of other libraries, whose checkpoints may be gone on from"""
+    """Families of other libraries whose checkpoints training may go on from."""
 
     def net_config(self, folder: Path) -> NetConfig:
         """The shape of a net that was trained elsewhere, to go on from. Raises ModelError."""

@@ -25,7 +25,8 @@ from maskwright.nets.encoder import NetConfig
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 OWN = "maskwright"
-"""model_type of a net that no other library has: its config.json is the shape itself, its parameters have our names"""
+"""The model_type of a net that no other library has: its config.json holds the shape itself, its parameters have our
+names."""
 FAMILIES = {family.name: family for family in (*BERT_FAMILIES, *VIT_FAMILIES)}
 
 

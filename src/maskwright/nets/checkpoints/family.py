@@ -18,24 +18,24 @@ Json = dict[str, Any]
 @dataclass(frozen=True)
 class Family:
     name: str
-    """its model_type"""
+    """The model_type in the family's config.json."""
     architecture: str
     prefix: str
-    """of the encoder's parameters in a model with a prediction head; absent in one without"""
+    """What the names of the encoder's parameters begin with in a model with a prediction head; absent in one without."""
     names: tuple[tuple[str, str], ...]
-    """(ours, theirs) beginnings of parameter names; {n} stands for a layer's number. The first that fits is taken"""
+    """(ours, theirs) beginnings of parameter names, where {n} stands for a layer's number; the first that fits is taken."""
     shape: Callable[[Json], Json]
-    """their config.json -> values of a `NetConfig`; KeyError for what it lacks"""
+    """Turns the family's config.json into values of a `NetConfig`; KeyError for what it lacks."""
     fits: Callable[[NetConfig], bool]
-    """whether its config can say such a shape"""
+    """Tells whether the family's config.json can describe a net of such a shape."""
     task: str
-    """what a model hub files it under"""
+    """The task under which a model hub files the family's models."""
     separate: bool = False
-    """queries, keys and values are three maps there, one here"""
+    """Whether queries, keys and values are three linear maps in the family's models; in ours they are one."""
     ignored: tuple[str, ...] = ()
-    """their parameters that a masked net has no use for"""
+    """Beginnings of the family's parameter names that a masked net has no use for."""
     spellings: tuple[tuple[str, str], ...] = ()
-    """(pattern, replacement): names that other versions of their library give their parameters"""
+    """(pattern, replacement) for names that other versions of the family's library give its parameters."""
 
 
 def of_shape(config: NetConfig, known: Iterable[Family]) -> Family:

@@ -107,5 +107,5 @@ VIT_MAE = Family(
     ignored=("vit.pooler.", "classifier."), spellings=((r"decoder_encoder\.layer", "decoder_layers"),),
 )  # fmt: skip
 VIT = Family("vit", "ViTModel", "vit.", _NAMES, _of_vit, lambda config: False, TASK)
-"""read as the encoder of a ViT-MAE, and written as one"""
+"""Plain ViT: read as the encoder of a ViT-MAE, and written as one."""
 VIT_FAMILIES = (VIT_MAE, VIT)

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 SMALLEST, MOST = 1e-20, 1000.0
-"""lengths of gradients are far above the first; the second's grows at most so far, when next to nothing of it is left"""
+"""The least length that a gradient is divided by, far below those that occur; and the most that the second task's gradient
+is multiplied by, when next to nothing of it is left."""
 
 
 def balanced_gradients(x: Tensor, times: float) -> tuple[Tensor, Tensor]:

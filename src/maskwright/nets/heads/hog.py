@@ -15,12 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 CELLS, BINS = 2, 9
-"""along each side of a patch; of half a turn: an edge from dark to light counts as one from light to dark"""
+"""Cells along each side of a patch; and bins of orientation over half a turn: an edge from dark to light counts as one from
+light to dark."""
 HOG_SIZE = CELLS**2 * BINS
 FAINT = 0.04
-"""what lengths are halved at: a slope of 2.5 in 256 levels a pixel. Less may be noise"""
+"""The length at which a histogram is halved, that of a slope of 2.5 in 256 levels a pixel: less may be noise."""
 FIRST, MID, LAST = slice(None, -2), slice(1, -1), slice(2, None)
-"""of a row with a pixel more at either end"""
+"""Of a row that is padded by a pixel at either end: the pixels before each of its own, its own, and those after."""
 
 
 @torch.no_grad()

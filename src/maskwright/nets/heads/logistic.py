@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from maskwright.nets import native
 
 SPREAD = 1e-6
-"""the share of every probability that is spread evenly over all levels: nothing is impossible"""
+"""The share of every probability that is spread evenly over all levels, so that nothing is impossible."""
 BLOCK = 64
-"""values of a chain that are multiplied at once, at least"""
+"""The fewest values of a chain that are multiplied at once."""
 
 
 def nats(x: Tensor, mean: Tensor, log_scale: Tensor, known: Tensor, levels: int) -> Tensor:

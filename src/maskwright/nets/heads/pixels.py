@@ -27,12 +27,14 @@ from maskwright.nets.heads.hog import HOG_SIZE, hog
 from maskwright.tokens import Array, HeadContext, RandomSource
 
 SHARPEST, WIDEST = -7.0, 3.0
-"""log scales of a logistic, where 256 levels lie from -1 to 1; of more levels the sharpest is as narrow compared with one"""
+"""The least and the largest log scale of a logistic, where 256 levels lie from -1 to 1; where there are more levels, the
+least is as narrow compared with one of them."""
 FAR = 4.0
-"""widths of a value by itself that a calm draw may lie from its mean"""
+"""How far a value in a calm draw may lie from its mean, in widths of its logistic by itself (not given the values before
+it)."""
 PULL = 3.0
-"""times as much as pixels, outlines move what both are told from: at less, vectors need more labels to tell shapes apart; at
-ten, photographs lose their colours"""
+"""How many times as much outlines move the features, from which both are told, as pixels do: at less, vectors need more
+labels to tell shapes apart; at ten, photographs lose their colours."""
 
 
 class PixelInput(nn.Module):
@@ -60,9 +62,10 @@ class Chain:
     diagonal counts. (These are the head's own, not copies: distributions may be kept by the thousand.)"""
 
     mean: Tensor
-    """by how much its mean moves with how far another lies from its own"""
+    """(D, D) weights: by how much a value's mean moves with how far each earlier value lies from its own mean."""
     width: Tensor
-    """by how much its log scale grows with how far another was from what was expected of it (as in ARCH: Engle, 1982)"""
+    """(D, D) weights: by how much a value's log scale grows with how far each earlier value was from what was expected of it
+    (as in ARCH: Engle, 1982)."""
 
 
 class PixelHead(nn.Module):
@@ -70,7 +73,7 @@ class PixelHead(nn.Module):
     its outlines, which nothing but learning asks for."""
 
     listable = (False,)
-    """by kind of value: whether what may stand there can be listed"""
+    """For each kind of value, whether the values that may stand there can be listed: patches can't."""
 
     def __init__(self, values: int, channels: int, levels: int, config: NetConfig) -> None:
         super().__init__()

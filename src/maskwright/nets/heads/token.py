@@ -47,7 +47,7 @@ class TokenHead(nn.Module):
     bias."""
 
     listable = (True,)
-    """by kind of value: whether what may stand there can be listed"""
+    """For each kind of value, whether the values that may stand there can be listed: token ids can."""
 
     def __init__(self, inputs: TokenInput, config: NetConfig) -> None:
         super().__init__()

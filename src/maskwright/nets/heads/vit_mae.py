@@ -24,10 +24,10 @@ from maskwright.nets.positions import Grid
 from maskwright.tokens import HeadContext
 
 LOG_SCALE = -2.3
-"""of every value, where levels lie from -1 to 1, before calibration"""
+"""The log scale of every value's logistic before calibration, where levels lie from -1 to 1."""
 SHARE, LEAST = 0.75, 0.02
-"""of normalised patches: what the squared error comes to, as a share of their deviation; and that of a flat one, in
-deviations of its channel"""
+"""The root mean square error that is expected where patches are normalised by themselves: of any patch, as a share of its
+deviation; and of a flat one, in deviations of its channel."""
 
 
 class Colours(nn.Module):
@@ -77,7 +77,8 @@ class SquaredHead(nn.Module):
     its own mean and deviation, of which nothing is told: those of a hidden one are guessed from what is shown around it."""
 
     listable = (False, False)
-    """of patches, and of the frame, which is never asked for"""
+    """For each kind of value, whether the values that may stand there can be listed: patches can't, nor can the frame, which
+    is never asked for."""
 
     def __init__(self, channels: int, colours: Colours, values: int, norm_pix: bool, config: NetConfig) -> None:
         super().__init__()
@@ -137,7 +138,7 @@ class Around(NamedTuple):
     mean: Tensor
     deviation: Tensor
     doubt: Tensor
-    """the deviation of means around it"""
+    """The standard deviation of the means of the patches that are seen around each."""
 
 
 class Squared(Levels):

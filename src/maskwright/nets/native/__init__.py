@@ -36,7 +36,7 @@ CHIPS = {"AVX512": ("-march=native", "-mprefer-vector-width=512"), "AVX2": ("-ma
 COMPILERS = ("c++", "g++", "clang++")
 CPU, GPU = ("cpu",), ("cuda",)
 GPU_CHIP = (8, 0)
-"""compute capability from which they run"""
+"""The lowest CUDA compute capability on which the kernels for GPUs run."""
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 
 

@@ -12,9 +12,9 @@ import triton.language as tl
 from torch import Tensor
 
 PROGRAMS = 1024
-"""that share the rows of a gradient's sum"""
+"""The most programs that share the rows of a gradient's sum."""
 PIECE = 4096
-"""logits of a row that are in registers at once"""
+"""The most logits of a row that are in registers at once."""
 
 
 @triton.jit
