@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import maskwright as mw
 from maskwright.cli import inspect
 from maskwright.records.notices import unheard
+from maskwright.records.table import AS_FOUND
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -49,6 +50,6 @@ def test_records_that_repeat_another_are_counted_as_training_would(
 ) -> None:
     path = tmp_path_factory.mktemp("data") / "lines.txt"
     path.write_text("\n".join(lines))
-    first, *_, last = inspect.data(str(path), None, None, "text", unheard, unheard)
+    first, *_, last = inspect.data(str(path), None, None, AS_FOUND, "text", unheard, unheard)
     assert first == f"{path}: {len(lines)} records"
     assert last.strip() == f"{len(lines) - len({' '.join(line.split()) for line in lines})} of them repeat another"

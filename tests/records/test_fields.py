@@ -49,31 +49,29 @@ def test_group_names_what_belongs_together(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=40)
 def test_the_field_of_the_usual_name_is_taken_whatever_else_holds_texts(columns: list[str]) -> None:
     rows = [{column: f"the {column}" for column in columns}]
-    assert picked(FieldPicker("a.csv", rows, None, None, TEXT), rows[0])[0] == ["the text"]
+    assert picked(FieldPicker("a.csv", [], rows, None, None, TEXT), rows[0])[0] == ["the text"]
     with pytest.raises(DataError, match="several columns hold text") as caught:
-        FieldPicker("a.csv", [{f"{column}_": value for column, value in rows[0].items()}], None, None, TEXT)
+        FieldPicker("a.csv", [], [{f"{column}_": value for column, value in rows[0].items()}], None, None, TEXT)
     assert caught.value.option == "field"
 
 
 def test_a_usual_field_that_holds_something_else_is_an_error_and_no_other_is_guessed() -> None:
-    with pytest.raises(
-        NoColumn, match=r"a.csv: column 'text' holds no text; name one with `field`. Its columns: text, said"
-    ):
-        FieldPicker("a.csv", [{"text": 5, "said": "hello"}], None, None, TEXT)
+    with pytest.raises(NoColumn, match=r"a.csv: column 'text' holds no text; name one with `field`; there are: text, said"):
+        FieldPicker("a.csv", [], [{"text": 5, "said": "hello"}], None, None, TEXT)
 
 
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=2, max_size=5), st.integers(1, 9), st.integers(1, 9))
 @settings(deadline=None, max_examples=40)
 def test_equal_rows_are_one_group_wherever_they_stand_and_other_rows_are_another(said: list[str], a: int, b: int) -> None:
     row, other = {"turns": said}, {"turns": [*said, "and more"]}
-    picker = FieldPicker("a.jsonl", [row, other], "turns[]", None, TEXT)
+    picker = FieldPicker("a.jsonl", [], [row, other], "turns[]", None, TEXT)
     assert picked(picker, row, f"{a}")[1] == picked(picker, row, f"{b}")[1]
     assert picked(picker, row, f"{a}")[1] != picked(picker, other, f"{a}")[1]
 
 
 def test_what_cant_be_read_of_a_row_is_told_with_its_place_and_the_rest_is_kept() -> None:
     row = {"turns": [{"text": "hi"}, {"text": 5}, {"text": " "}, {"text": "bye"}]}
-    picker, told = FieldPicker("a.jsonl", [row], "turns[].text", None, TEXT), list[DataError]()
+    picker, told = FieldPicker("a.jsonl", [], [row], "turns[].text", None, TEXT), list[DataError]()
     found, _ = picker.pick(row, Origin("a.jsonl", "", "3"), unheard, told.append)
     assert [(value, str(origin)) for value, origin in found] == [
         ("hi", "a.jsonl:3[0]"), (None, "a.jsonl:3[1]"), (None, "a.jsonl:3[2]"), ("bye", "a.jsonl:3[3]"),
@@ -81,6 +79,14 @@ def test_what_cant_be_read_of_a_row_is_told_with_its_place_and_the_rest_is_kept(
     assert [str(error) for error in told] == [
         "a.jsonl:3[1]: field 'turns[].text' holds int, not text; mend it, name another with `field`"
     ]
+
+
+def test_a_group_that_is_no_text_costs_its_row() -> None:
+    rows = [{"g": "\ud800", "text": "one"}, {"g": "ä", "text": "two"}]
+    picker, told = FieldPicker("a.jsonl", [], rows, "text", "g", TEXT), list[DataError]()
+    found = [picker.pick(row, Origin("a.jsonl", "", "1"), unheard, told.append) for row in rows]
+    assert [[value for value, _ in values] for values, _ in found] == [[], ["two"]]
+    assert "half a surrogate pair" in str(told[0])
 
 
 def picked(picker: FieldPicker, row: dict[str, Any], number: str = "1") -> tuple[list[str], str]:

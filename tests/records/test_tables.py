@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,16 @@ from hypothesis import strategies as st
 
 from maskwright.errors import DataError
 from maskwright.records import tables
+from maskwright.records.table import Layout
 from tests.records.written import TEXTS, WRITERS, stream, values
 
 
 def rows(path: Path) -> list[tuple[dict[str, Any], str]]:
     """The rows of a table in which all can be read, and their numbers."""
     told: list[DataError] = []
-    found = tables.rows(path, tables.kind_of(path), told.append)
-    assert found is not None
-    read = [(row, number) for row, _, number in found]
+    table = tables.table_of(path, Layout(header=True))
+    assert table is not None
+    read = [(row, number) for row, _, number in table.rows(None, told.append)]
     assert not told
     return read
 
@@ -77,7 +79,7 @@ def test_whatever_text_a_cell_holds_comes_back_with_the_line_on_which_its_row_be
     if kind != "jsonl":
         writer.writerow(["a", "b"])
     for a, b in table:
-        begun.append(written.getvalue().count("\n") + 1)
+        begun.append(len(re.findall("\r\n|\n|\r", written.getvalue())) + 1)
         if kind == "jsonl":
             written.write(json.dumps({"a": a, "b": b}, ensure_ascii=False) + "\n")
         else:
@@ -94,9 +96,9 @@ def test_a_row_that_cant_be_read_leaves_the_numbers_of_those_after_it(tmp_path: 
     told: list[DataError] = []
     for name, numbers, bad in (("a.csv", [2, 7], [4, 6]), ("a.jsonl", [1, 6], [3, 4, 5])):
         path = tmp_path / name
-        found = tables.rows(path, tables.kind_of(path), told.append)
-        assert found is not None
-        assert [(row["text"], number) for row, _, number in found] == [
+        table = tables.table_of(path, Layout())
+        assert table is not None
+        assert [(row["text"], number) for row, _, number in table.rows(None, told.append)] == [
             ("two\nlines" if name == "a.jsonl" else "two\r\nlines", str(numbers[0])), ("last", str(numbers[1])),
         ]  # fmt: skip
         assert [error.where for error in told] == [f"{path}:{line}" for line in bad]

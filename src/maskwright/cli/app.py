@@ -39,6 +39,10 @@ Where = Annotated[
 Folder = Annotated[str, typer.Argument(metavar="MODEL", help="a model folder")]
 Field = Annotated[Optional[str], typer.Option(help="the field that holds the text, or picture; turns[].text reaches in")]
 Grain = Annotated[Optional[str], typer.Option("--record", help="line, paragraph or file: what a record of plain text is")]
+Separator = Annotated[Optional[str], typer.Option(help="one character between cells of a table of text, or tab [looks]")]
+Header = Annotated[Optional[bool], typer.Option("--header/--no-header", help="whether its first row has names [looks]")]
+Quote = Annotated[Optional[str], typer.Option(help="none: its cells are never in quotes [looks]")]
+Encoding = Annotated[Optional[str], typer.Option(help="of text that is not UTF-8, such as cp1252 [looks for UTF-16]")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster where the chip has it, a little less exact")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one")]
@@ -79,6 +83,10 @@ def train(
     group: Group = None,
     held_out: Annotated[Optional[str], typer.Option(help="your own held-out data")] = None,
     record: Grain = None,
+    separator: Separator = None,
+    header: Header = None,
+    quote: Quote = None,
+    encoding: Encoding = None,
     modality: Kind = "auto",
     tokenizer: Tokenizer = None,
     init: Init = None,
@@ -95,7 +103,8 @@ def train(
     with ProgressBar() as watch:
         model = maskwright.train(
             data or None, out=out, budget=budget, steps=steps, tokens=tokens, field=field, group=group,
-            held_out=held_out, record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab,
+            held_out=held_out, record=record, separator=separator, header=header, quote=quote, encoding=encoding,
+            modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab,
             resume=resume, on_bad=on_bad, settings=set_ or (), device=device, shard=shard, watch=watch,
         )  # fmt: skip
     from maskwright.cli.format import trained
@@ -112,6 +121,10 @@ def plan(
     field: Field = None,
     group: Group = None,
     record: Grain = None,
+    separator: Separator = None,
+    header: Header = None,
+    quote: Quote = None,
+    encoding: Encoding = None,
     modality: Kind = "auto",
     tokenizer: Tokenizer = None,
     init: Init = None,
@@ -125,8 +138,9 @@ def plan(
     from maskwright.cli.format import planned
 
     rows = maskwright.plan(
-        data, budget=budget, field=field, group=group, record=record, modality=modality, tokenizer=tokenizer,
-        init=init, extend_vocab=extend_vocab, on_bad=on_bad, settings=set_ or (), device=device, report=say,
+        data, budget=budget, field=field, group=group, record=record, separator=separator, header=header, quote=quote,
+        encoding=encoding, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, on_bad=on_bad,
+        settings=set_ or (), device=device, report=say,
     )  # fmt: skip
     if as_json:
         for row in rows:
@@ -148,6 +162,10 @@ def fill(
     mask: Annotated[Optional[str], typer.Option(help="a picture that is white where pictures shall be filled")] = None,
     field: Field = None,
     record: Grain = None,
+    separator: Separator = None,
+    header: Header = None,
+    quote: Quote = None,
+    encoding: Encoding = None,
     on_bad: Bad = "skip",
     precision: Precision = "float32",
     device: Device = "auto",
@@ -160,6 +178,7 @@ def fill(
     from maskwright.cli import format
     from maskwright.cli.bulk import Given, Verb, bulk
     from maskwright.model.fill import FillOptions
+    from maskwright.records.table import Layout
 
     wanted = targets.split(",") if targets is not None else None
     loaded = maskwright.load(model, precision, device)
@@ -196,7 +215,7 @@ def fill(
         answer, columns, lambda record, answered, alone: format.filled(kind, answered[1], alone), format.fill_schema(kind),
         values=values, picture=lambda record, answered: kind.display.strip(answered[0].value, values(answered)),
     )  # fmt: skip
-    bulk(loaded, Given(text, field, record, on_bad, out, as_json, show), verb)
+    bulk(loaded, Given(text, field, record, Layout(separator, header, quote, encoding), on_bad, out, as_json, show), verb)
 
 
 @app.command()
@@ -209,6 +228,10 @@ def score(
     ] = None,
     field: Field = None,
     record: Grain = None,
+    separator: Separator = None,
+    header: Header = None,
+    quote: Quote = None,
+    encoding: Encoding = None,
     on_bad: Bad = "skip",
     precision: Precision = "float32",
     device: Device = "auto",
@@ -220,6 +243,7 @@ def score(
     from maskwright.cli import format
     from maskwright.cli.bulk import Given, Verb, bulk
     from maskwright.model.results import strength
+    from maskwright.records.table import Layout
 
     if passes != "all" and not (passes.isascii() and passes.isdigit() and int(passes)):
         raise QueryError("give a whole number above 0, or all", where=option("passes", passes), option="passes")
@@ -239,7 +263,7 @@ def score(
         format.SCORE_SCHEMA | ({} if level is None else format.ODD_SCHEMA),
         picture=heat,
     )
-    bulk(loaded, Given(text, field, record, on_bad, out, as_json, show), verb)
+    bulk(loaded, Given(text, field, record, Layout(separator, header, quote, encoding), on_bad, out, as_json, show), verb)
 
 
 @app.command()
@@ -248,6 +272,10 @@ def embed(
     text: Where = None,
     field: Field = None,
     record: Grain = None,
+    separator: Separator = None,
+    header: Header = None,
+    quote: Quote = None,
+    encoding: Encoding = None,
     on_bad: Bad = "skip",
     precision: Precision = "float32",
     device: Device = "auto",
@@ -257,6 +285,7 @@ def embed(
     """A vector of unit length for each record."""
     from maskwright.cli import format
     from maskwright.cli.bulk import Given, Verb, bulk
+    from maskwright.records.table import Layout
 
     loaded = maskwright.load(model, precision, device)
     verb = Verb(
@@ -266,7 +295,7 @@ def embed(
         format.EMBED_SCHEMA,
         matrix="embedding",
     )
-    bulk(loaded, Given(text, field, record, on_bad, out, as_json), verb)
+    bulk(loaded, Given(text, field, record, Layout(separator, header, quote, encoding), on_bad, out, as_json), verb)
 
 
 @app.command()
@@ -274,18 +303,23 @@ def inspect(
     what: Annotated[str, typer.Argument(metavar="DATA|MODEL|RUN")],
     field: Field = None,
     record: Grain = None,
+    separator: Separator = None,
+    header: Header = None,
+    quote: Quote = None,
+    encoding: Encoding = None,
     modality: Kind = "auto",
 ) -> None:
     """What a data set, a model or a run is, in one screen."""
     from maskwright.cli import inspect
     from maskwright.records.notices import Notices
+    from maskwright.records.table import Layout
 
-    folder = Path(what)
+    layout, folder = Layout(separator, header, quote, encoding), Path(what)
     if (folder / "maskwright.json").is_file() or (folder / "recipe.toml").is_file():
         print("\n".join(inspect.model(folder)))
         return
     skipped, noted = (Notices(lambda notice: say(notice.message)) for _ in range(2))
-    print("\n".join(inspect.data(what, field, record, modality, skipped, noted)))
+    print("\n".join(inspect.data(what, field, record, layout, modality, skipped, noted)))
     for words in filter(None, (skipped.summary("records skipped"), noted.summary("notes"))):
         say(words)
 

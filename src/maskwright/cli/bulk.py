@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from maskwright.cli.writers import Answered, OwnFiles, Sink
     from maskwright.model.model import Model
     from maskwright.records.record import Record
+    from maskwright.records.table import Layout
     from maskwright.records.value_type import ValueType
 
 Columns = Callable[["Record", Any], dict[str, Any]]
-"""(record, answer) -> columns of a table"""
+"""Turns a record and its answer into the columns of a table row."""
 Group = list[tuple["Record", Any]]
-"""records and their answers"""
+"""A group of records, each with its answer."""
 PICTURES = (".png",)
-"""endings of what there is to look at"""
+"""File endings of the pictures to look at that `--show` writes, the usual one first."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,15 @@ class Given:
     """What the shell was told of reading and writing."""
 
     text: str | None
-    """a file, a folder, "-", or a value that is spelled out; None: standard input"""
+    """What to read: a file, a folder, "-" for standard input, or a value that is spelled out; None: standard input."""
     field: str | None
     record: str | None
+    layout: Layout
     on_bad: str
     out: str | None
     as_json: bool
     show: str | None = None
-    """where pictures to look at go"""
+    """Path that pictures to look at are written to; None: none are written."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,19 @@ class Verb:
 
     answer: Callable[[Sequence[Record]], list[Any]]
     columns: Columns
-    """an answer as columns of a table"""
+    """Turns a record and its answer into the columns of a table row."""
     lines: Callable[[Record, Any, bool], list[str]]
-    """an answer as a person reads it; True: the record was the only one, and spelled out"""
+    """Turns a record and its answer into lines for a person; the bool is True where the record was the only one, and spelled
+    out."""
     schema: dict[str, str]
-    """columns and their kinds, as `format.arrow_schema` knows them"""
+    """Names of the columns and their kinds, as `format.arrow_schema` knows them."""
     matrix: str | None = None
-    """the column that a .npy holds"""
+    """Name of the column that a .npy file holds; None: answers can't be written as .npy."""
     values: Callable[[Any], list[Any]] | None = None
-    """values of the record's own kind that an answer holds: they may be written to files of their own"""
+    """Returns the values in an answer that are of the record's own kind, which may be written to files of their own; None:
+    there are none."""
     picture: Callable[[Record, Any], bytes] | None = None
-    """a PNG to look at"""
+    """Draws a record and its answer as a PNG to look at; None: nothing can be drawn."""
 
 
 def bulk(model: Model, given: Given, verb: Verb) -> None:
@@ -143,8 +147,8 @@ def _records(given: Given, kind: ValueType, skipped: Notices, noted: Notices) ->
             raise DataError("no such file (a text of that name can be piped in with -)", where=text)
         return iter([Record(kind.of_python(text, kind.name), Origin(kind.name))]), True
     source = Source(
-        paths=(text,), value_type=kind, field=given.field, grain=given.record, on_bad=given.on_bad,
-        on_skipped=skipped, on_notice=noted,
+        paths=(text,), value_type=kind, field=given.field, grain=given.record, layout=given.layout.checked(),
+        on_bad=given.on_bad, on_skipped=skipped, on_notice=noted,
     )  # fmt: skip
     return read(source), False
 

@@ -25,7 +25,7 @@ SCORE_SCHEMA = {
 ODD_SCHEMA = {"odd": "bool", "threshold": "double"}
 EMBED_SCHEMA = {"embedding": "floats"}
 LISTED = 20
-"""values of a set that are shown, at most"""
+"""The most values of a prediction set that are printed."""
 
 
 def fill_schema(value_type: ValueType) -> dict[str, str]:

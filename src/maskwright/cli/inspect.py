@@ -16,6 +16,7 @@ from maskwright.model.about import ABOUT, About, read_about
 from maskwright.records.notices import Listener
 from maskwright.records.read import Source, read
 from maskwright.records.record import fold_key
+from maskwright.records.table import Layout
 
 
 def model(folder: Path) -> list[str]:
@@ -51,7 +52,13 @@ def _facts(about: About) -> Iterator[str]:
 
 
 def data(
-    path: str, field: str | None, record: str | None, modality: str, on_skipped: Listener, on_notice: Listener
+    path: str,
+    field: str | None,
+    record: str | None,
+    layout: Layout,
+    modality: str,
+    on_skipped: Listener,
+    on_notice: Listener,
 ) -> list[str]:
     """A data set: what its records are, or are asked to be taken for, how many, how large, how many twice."""
     if modality == "auto":
@@ -60,8 +67,8 @@ def data(
         found, why = detect.descriptor(modality), "as asked"
     kind = found.value_type
     source = Source(
-        paths=(path,), value_type=kind, field=field, grain=record, on_bad="skip", on_skipped=on_skipped,
-        on_notice=on_notice,
+        paths=(path,), value_type=kind, field=field, grain=record, layout=layout.checked(),
+        on_bad="skip", on_skipped=on_skipped, on_notice=on_notice,
     )  # fmt: skip
     folds: list[int] = []
 

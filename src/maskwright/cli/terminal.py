@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LINE_EVERY = 10.0
 SHORT = {"settings": "--set", "n": "-n"}
-"""options whose name in a shell doesn't follow from their name in Python"""
+"""Options whose name in a shell doesn't follow from their name in Python, by the latter."""
 
 
 def in_shell(name: str, value: str) -> str:

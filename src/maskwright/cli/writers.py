@@ -24,7 +24,7 @@ from maskwright.errors import RunError, option
 from maskwright.records.record import Origin, Record
 
 LISTED = "sources.jsonl"
-"""in a folder of files: what each was made of"""
+"""Name of the file, in a folder of answers that are files of their own, that says which record each was made of."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Answered:
     record: Record
     answer: Any
     columns: Callable[[Record, Any], dict[str, Any]]
-    """(record, answer) -> columns of a table"""
+    """Turns the record and its answer into the columns of a table row."""
 
     @property
     def row(self) -> dict[str, Any]:
@@ -48,11 +48,11 @@ class OwnFiles:
     """Answers that may be files of their own."""
 
     name: str
-    """of several, as a person says it"""
+    """What several of the values are called in messages, as "pictures"."""
     endings: Sequence[str]
-    """that such a file may have, the usual one first"""
+    """File endings that the values may have, the usual one first."""
     contents: Callable[[Answered], list[tuple[bytes, str]]]
-    """what each file of an answer holds, and its ending"""
+    """Returns the files that an answer becomes: the bytes and the file ending of each."""
 
 
 class Sink(Protocol):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from maskwright.nets.encoder import NetConfig
 
 Floor = Callable[[Batch, Mask], Array]
-"""(batch, mask) -> (M,) nats of what stands at the targets, by counting"""
+"""(batch, mask) -> (M,) nats of the values at the targets, as a model that counts predicts them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +69,12 @@ class Descriptor:
     name: str
     value_type: ValueType
     build: Callable[[], Modality]
-    """a fresh modality; imports whatever it needs"""
+    """Makes a fresh modality; imports whatever it needs."""
     claim: Callable[[Sequence[str], Sequence[Any], str | None], Claim] = unclaimed
-    """(paths, values that Python gave instead, the field asked for) -> how surely the data is this modality's"""
+    """(paths, values that Python gave instead, the field asked for) -> how surely the data is this modality's."""
     config: type[ModalityConfig] = ModalityConfig
     section: str = ""
-    """where its configuration stands in a recipe; empty: under its name"""
+    """Name of the recipe's section that holds this modality's configuration; empty: the modality's own name."""
 
     @property
     def key(self) -> str:
@@ -94,13 +94,14 @@ class Query:
 
     tokens: Tokens
     template: Any = None
-    """the modality's own notes on the query: what `decode` and `restrict` need"""
+    """The modality's own notes on the query, which its `decode` and `restrict` need."""
     truth: dict[str, Array] | None = None
-    """what is put into the blanks, where a given completion is scored instead of sought"""
+    """Values to put into the blanks, by name, where a given completion is scored; None: a completion is sought."""
     label: str = ""
-    """what a person calls this variant: the target's text"""
+    """The text of the target that this variant was made for, as answers show it; empty: it was made for none."""
     informed: bool = True
-    """something of it is known, in part of a token at least: a likeliest completion has something to go by"""
+    """Whether anything of the record is known, if only a part of a token: without it a likeliest completion has nothing to
+    go by."""
 
     @property
     def blanks(self) -> Array:
@@ -113,7 +114,7 @@ class TokenColumns:
     """A record cut in bulk: its tokens' stored columns, and their extents along each axis."""
 
     columns: dict[str, Array]
-    """by name as `Modality.columns` has them, N rows each"""
+    """Stored columns by name, as in `Modality.columns`, with N rows each."""
     shape: tuple[int, ...]
 
 
@@ -122,9 +123,9 @@ class Pooling:
     """How a record's vector is made of its tokens' states: see `model/embed.py`."""
 
     cells: int = 1
-    """cells along each axis, each with a mean of its own"""
+    """Cells along each axis of the grid that is laid over a record; each cell has a mean of its own."""
     deviation: bool = False
-    """the deviation of the states in each cell goes in too"""
+    """Whether the standard deviation of the states in each cell goes into the vector too."""
 
     def width(self, axes: int, width: int) -> int:
         """Of a record's vector, where a state has `width`."""
@@ -147,14 +148,14 @@ class Modality(ABC):
 
     descriptor: Descriptor
     config: Any
-    """its section of the recipe, an instance of the descriptor's `config`"""
+    """The modality's section of the recipe, an instance of the descriptor's `config`."""
     axes = 1
-    """of its tokens' positions"""
+    """Number of axes of the tokens' positions."""
     pooling = Pooling()
     scaling = ScalingLaw()
-    """what a net learns from so many tokens: by it a budget picks a size"""
+    """The scaling law of the modality's nets, by which a budget picks a size."""
     longest_blank = 0
-    """tokens that a blank of unknown length may have, at most; 0: no blank is of unknown length"""
+    """The most tokens that a blank of unknown length may have; 0: no blank is of unknown length."""
 
     @property
     def name(self) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 from maskwright.errors import DataError, MaskwrightWarning, nearest
 from maskwright.modalities.base import Claim, Descriptor, Modality
-from maskwright.records import tables, walk
+from maskwright.records import walk
+from maskwright.records.columnar import is_saved_dataset
 
 GROUP = "maskwright.modalities"
 
@@ -71,7 +72,7 @@ def claimed(paths: Sequence[str], values: Sequence[Any] = (), field: str | None 
 
 
 def _holds_files(folder: Path) -> bool:
-    return tables.is_saved_dataset(folder) or next(walk.files(folder), None) is not None
+    return is_saved_dataset(folder) or next(walk.files(folder), None) is not None
 
 
 def of_checkpoint(folder: Path) -> Modality:

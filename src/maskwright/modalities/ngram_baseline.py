@@ -24,9 +24,10 @@ from maskwright.nets.neighbour_heads import set_neighbour_heads
 from maskwright.tokens import Array, Batch, Mask
 
 ALIKE = 3.0
-"""dimension 0 of every token's first vector, where the others have a mean square of one"""
+"""The value of dimension 0 in every token's initial vector, where the others have a mean square of one, before all are
+scaled."""
 MOST_TOKENS = 8_000_000
-"""counted at the most: a floor does not get much better by more, and the counts must fit in memory"""
+"""The most tokens that are counted: a floor does not get much better by more, and the counts must fit in memory."""
 _BUCKETS = 12
 
 
@@ -87,7 +88,8 @@ class NgramCounts:
     right_context: Table
     both_context: Table
     weights: Array
-    """(4 cases of visible neighbours, buckets, buckets, 4 experts)"""
+    """(4 cases of visible neighbours, buckets, buckets, 4 experts) interpolation weights; the buckets are of how often one
+    neighbour, and both together, were seen."""
 
     @classmethod
     def of(cls, ids: Array, starts: Array, size: int) -> NgramCounts:

@@ -38,22 +38,22 @@ class ScalingLaw:
     """The constants, for a million parameters and a million tokens; the defaults are those fitted on texts."""
 
     least: float = 0.35
-    """the share of counting's bits that no net gets below"""
+    """The share of the bits of counting neighbours that no net gets below."""
     size: float = 0.13
     size_power: float = 0.38
     time: float = 0.45
     time_power: float = 0.5
     repeats: float = 40.0
-    """epochs after which one more is worth a third of the first"""
+    """Epochs after which one more is worth a third of the first."""
     spare: float = 5.0
-    """parameters a token of the corpus, after which one more is worth a third of the first"""
+    """Parameters for each token of the corpus, after which one more is worth a third of the first."""
     spread: float | None = None
-    """how far corpora lie apart: a loss is expected between itself divided by this and itself times this. None: on this kind
-    of data that was never measured, and the law compares sizes without foretelling a loss"""
+    """The factor by which corpora lie apart: a loss is expected between the law's value divided by it and multiplied by it.
+    None: it was never measured on this kind of data, and the law compares sizes without foretelling a loss."""
     batches: tuple[int, int] = (2048, 65_536)
-    """tokens of the smallest and of the largest batch"""
+    """Tokens of the smallest and of the largest batch."""
     batch_tokens: float = 10e6
-    """tokens of a run from which its batch grows with their root"""
+    """Tokens of a run from which its batch grows with the square root of their number."""
 
     def loss(self, matrices: int, tokens: float, own: int) -> float:
         """The expected share of counting's bits for so many parameters in matrices, tokens trained on, tokens there are."""

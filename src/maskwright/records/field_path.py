@@ -11,7 +11,7 @@ from typing import Any
 from maskwright.errors import DataError
 
 Path = list[tuple[str, bool]]
-"""names, and whether the value of each is a list to walk"""
+"""Steps that lead into a row: field names, each with whether its value is a list to walk."""
 
 
 def parse(path: str, columns: Sequence[str]) -> Path:
@@ -35,6 +35,9 @@ def reach(value: Any, path: Path, where: str) -> list[Any]:
     for name, many in path:
         reached: list[Any] = []
         for item in values:
+            if item is None:  # nothing there to reach into
+                reached.append(None)
+                continue
             if not isinstance(item, dict):
                 raise DataError(f"{spell(path)!r} doesn't reach: {name!r} is asked of {type(item).__name__}", where=where)
             inner = item.get(name)

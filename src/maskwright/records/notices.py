@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from maskwright.errors import MaskwrightWarning, spelled
 
 NAMED, REMEMBERED = 5, 1_000_000
-"""notices that are passed on; and those that are told from new ones, files being read twice"""
+"""Number of distinct notices that are passed on; and number of notices that are remembered, so that a repeated one is
+recognised when files are read twice."""
 
 
 @dataclass(frozen=True)

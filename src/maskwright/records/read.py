@@ -3,8 +3,8 @@
 In: a file, a folder, standard input ("-"), values that Python holds. Out: `Record`s of one kind of value in a fixed order
 (folders are walked by name), one at a time, so that a corpus may be larger than memory.
 
-A `.txt` file or standard input gives a record a non-empty line; a text file found in a folder, `.md` and any other
-UTF-8 file (source code) give a record a file; rows of tables stay rows. Knows nothing of tokens, modalities, or what a value
+A `.txt` file, a pipe or standard input gives a record a non-empty line; a text file found in a folder, `.md` and any other
+text file (source code) give a record a file; rows of tables stay rows. Knows nothing of tokens, modalities, or what a value
 is: the source's `ValueType` is asked.
 """
 
@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,24 +24,26 @@ from typing import Any, TypeVar
 
 from maskwright.errors import DataError, option
 from maskwright.records import tables, walk
+from maskwright.records.columnar import SavedDataset, is_saved_dataset
+from maskwright.records.compressed import opened
 from maskwright.records.fields import FieldPicker, NoColumn
+from maskwright.records.json_rows import looks_like_rows
 from maskwright.records.notices import NAMED, Listener, Notice, unheard, warn
 from maskwright.records.record import Origin, Record
-from maskwright.records.utf8 import Guard, OnBad
+from maskwright.records.table import AS_FOUND, Layout, Row, Table
+from maskwright.records.text_stream import HEAD, Guard, OnBad
 from maskwright.records.value_type import ValueType
 from maskwright.system import resources
 from maskwright.system.prefetch import parallel_map
 
-FIRST_ROWS = 100
-"""rows of a table, by which the column is found that nobody named"""
 MOST_THREADS = 8
-"""threads that decode at once, at most"""
+"""Number of threads that decode at once, at most."""
 GROUP_BYTES, MOST_GROUPED = 100_000, 64
-"""encoded bytes, and values, that one thread takes on at a time"""
+"""Size of the group that one decoding thread takes on at a time: encoded bytes, and number of files or rows."""
 VALUES = "<values>"
-"""stands for a path where Python gives the values themselves"""
-ONCE = {"-": "standard input", VALUES: "values given in Python"}
-"""what can't be read again another time, and what a person calls it"""
+"""Placeholder for a path where Python gives the values themselves."""
+_ONCE = {"-": "standard input", "/dev/stdin": "standard input", VALUES: "values given in Python"}
+"""Placeholders for sources that can't be read again another time, each with its name in messages."""
 _T = TypeVar("_T")
 
 
@@ -50,18 +54,20 @@ class Source:
     paths: tuple[str, ...]
     value_type: ValueType
     values: Sequence[Any] = ()
-    """what `VALUES` among the paths stands for"""
+    """Values that Python gives, for which `VALUES` stands among the paths; empty where all paths are files or folders."""
     field: str | None = None
-    """a table's column, or a path into it"""
+    """Column of a table that holds the records, or a path into it; None: found by name or content."""
     group: str | None = None
-    """a table's column whose equal values belong together"""
+    """Column of a table whose equal values belong together; None: no such column."""
     grain: str | None = None
-    """line, paragraph or file: overrides what the format suggests"""
+    """What one record of plain text is: line, paragraph or file; None: what the format suggests."""
+    layout: Layout = AS_FOUND
+    """Layout of tables of text, and encoding of text, as far as the user said it."""
     on_bad: str = "stop"
-    """stop at the first record that can't be read, or skip it and tell `on_skipped`"""
+    """What happens at a record that can't be read: stop, or skip it and tell `on_skipped`."""
     on_skipped: Listener = unheard
     on_notice: Listener = unheard
-    """hears what should be known of a record that was read"""
+    """Callback for notices about records that were read."""
 
 
 def read(source: Source) -> Iterator[Record]:
@@ -73,16 +79,31 @@ def read(source: Source) -> Iterator[Record]:
         found = True
         yield record
     if not found:
-        names = ", ".join(ONCE.get(path, path) for path in source.paths)
+        names = ", ".join(once(path) or path for path in source.paths)
         what = f"no records: no {source.value_type.name} there that can be read"
         raise DataError(what, where=names, fix="give a file or folder that has some")
+
+
+def once(path: str) -> str:
+    """What a person calls a path whose content can't be read again: standard input, a pipe. "" for any other.
+
+    >>> once("-")
+    'standard input'
+    """
+    if path in _ONCE:
+        return _ONCE[path]
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return ""
+    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else path
 
 
 def stamp(source: Source) -> list[list[Any]]:
     """(path, size, time of change) of every file: when equal, the records need not be read again to know they are."""
     out: list[list[Any]] = []
     for path in source.paths:
-        if path not in ONCE and os.path.exists(path):
+        if not once(path) and os.path.exists(path):
             for name in filter(source.value_type.takes, walk.files(Path(path))) if os.path.isdir(path) else [Path(path)]:
                 state = os.stat(name, follow_symlinks=name.exists())
                 out.append([str(name), state.st_size, state.st_mtime_ns])
@@ -91,9 +112,9 @@ def stamp(source: Source) -> list[list[Any]]:
 
 def has_columns(source: Source) -> bool:
     """Whether there is a table in it, of which a column can be named."""
-    for path in (Path(path) for path in source.paths if path not in ONCE):
+    for path in (Path(path) for path in source.paths if not once(path)):
         inside = filter(source.value_type.takes, walk.files(path)) if path.is_dir() else [path]
-        if (path.is_dir() and tables.is_saved_dataset(path)) or any(map(tables.is_table, inside)):
+        if (path.is_dir() and is_saved_dataset(path)) or any(map(tables.is_table, inside)) or tables.kind_of(path) == "json":
             return True
     return False
 
@@ -130,29 +151,26 @@ def _all(source: Source, on_bad: OnBad) -> Iterator[Record]:
 
 
 def _is_file(path: str) -> bool:
-    return path not in ONCE and os.path.isfile(path)
+    return not once(path) and os.path.isfile(path)
 
 
 def _path(path: str, source: Source, on_bad: OnBad) -> Iterator[Record]:
     """What is no file: a folder, or what Python or another process gives."""
-    if path == "-":
-        _no_columns(ONCE[path], source)
-        yield from _pieces(ONCE[path], sys.stdin.buffer, source, False, on_bad)
-        return
+    name, where = once(path), Path(path)
     if path == VALUES:
-        _no_columns(ONCE[path], source)
+        _no_columns(name, source)
         if source.grain:
             what = f"{option('record', source.grain)} is for files"
-            raise DataError(what, where=ONCE[path], fix="of values, each is a record", option="record")
+            raise DataError(what, where=name, fix="of values, each is a record", option="record")
         yield from _values(source, on_bad)
-        return
-    where = Path(path)
-    if not where.exists():
+    elif name:
+        _no_columns(name, source)
+        with nullcontext(sys.stdin.buffer) if path in _ONCE else open(path, "rb") as stream:
+            yield from _pieces(name, stream, source, False, on_bad)
+    elif not where.exists():
         raise DataError("no such file or folder", where=path)
-    if not where.is_dir():  # a pipe that has a name
-        yield from _file(where, source, on_bad, in_folder=False)
-    elif tables.is_saved_dataset(where):
-        yield from _rows(path, tables.saved_dataset(where, on_bad), source, on_bad)
+    elif is_saved_dataset(where):
+        yield from _rows(SavedDataset(where), source, on_bad)
     else:
         if (source.field or source.group) and not has_columns(replace(source, paths=(path,))):
             _no_columns(path, source)
@@ -244,18 +262,31 @@ def _values(source: Source, on_bad: OnBad) -> Iterator[Record]:
 
 
 def _file(path: Path, source: Source, on_bad: OnBad, in_folder: bool) -> Iterator[Record]:
-    kind, name = tables.kind_of(path), os.fsencode(path).decode("utf-8", "backslashreplace")
-    if source.grain and tables.is_table(path) and not in_folder:
+    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+    table = tables.table_of(path, source.layout, source.field, in_folder)
+    if source.grain and table and not in_folder:
         what = f"{option('record', source.grain)} is for plain text"
         raise DataError(what, where=name, fix="of a table, every row is a record", option="record")
-    rows = tables.rows(path, kind, on_bad)
-    if rows is not None:
-        yield from _rows(name, rows, source, on_bad, in_folder)
-    else:
+    if table is not None:
+        yield from _rows(table, source, on_bad, in_folder)
+        return
+    if not in_folder:
+        _no_columns(name, source)
+    with Guard(name, on_bad), opened(path) as stream:
         if not in_folder:
-            _no_columns(name, source)
-        with Guard(name, on_bad), tables.opened(path) as stream:
-            yield from _pieces(name, stream, source, kind != "txt" or in_folder, on_bad)
+            _tell_of_markup(name, stream.peek(HEAD), source)
+        yield from _pieces(name, stream, source, tables.kind_of(path) != "txt" or in_folder, on_bad)
+
+
+def _tell_of_markup(name: str, head: bytes, source: Source) -> None:
+    """Says where a file looks like something else than the text that it is read as."""
+    first = head.lstrip().decode(errors="replace").splitlines()[:1]
+    if first and looks_like_rows(first[0]):
+        source.on_notice(
+            Notice("looks like JSON Lines, and is read as text, braces and all; call it .jsonl to read rows", name)
+        )
+    elif first and first[0].lower().startswith(("<!doctype", "<?xml", "<html")):
+        source.on_notice(Notice("looks like markup, and is read as it stands, tags and all", name))
 
 
 def _no_columns(name: str, source: Source) -> None:
@@ -266,37 +297,37 @@ def _no_columns(name: str, source: Source) -> None:
 
 
 def _pieces(name: str, stream: Any, source: Source, whole: bool, on_bad: OnBad) -> Iterator[Record]:
-    for value, origin in source.value_type.of_stream(name, stream, source.grain, whole, on_bad, source.on_notice):
+    kind, encoding = source.value_type, source.layout.encoding
+    for value, origin in kind.of_stream(name, stream, source.grain, whole, on_bad, source.on_notice, encoding):
         yield Record(value, origin)
 
 
-def _rows(name: str, rows: tables.Rows, source: Source, on_bad: OnBad, in_folder: bool = False) -> Iterator[Record]:
-    first = list(itertools.islice(rows, FIRST_ROWS))
-    if not first:
-        return
+def _rows(table: Table, source: Source, on_bad: OnBad, in_folder: bool = False) -> Iterator[Record]:
     try:
-        picker = FieldPicker(name, [row for row, *_ in first], source.field, source.group, source.value_type)
+        picker = FieldPicker.of(table, source.field, source.group, source.value_type)
     except NoColumn as error:
         if in_folder:  # a list of what the other files are, say
             source.on_notice(Notice(f"{error.what}; left out", error.where))
-        else:
-            on_bad(error)
+            return
+        raise
+    if picker is None:  # there is no row that can be read: whatever is wrong is told
+        for _ in table.rows(None, on_bad):
+            pass
         return
-    except DataError as error:
-        on_bad(error)
-        return
+    if table.words:
+        source.on_notice(Notice(table.words, table.name))
 
-    def picked(item: tuple[dict[str, Any], str, str], source: Source, on_bad: OnBad) -> Iterator[Record]:
+    def picked(item: tuple[Row, str, str], source: Source, on_bad: OnBad) -> Iterator[Record]:
         row, place, number = item
-        values, group = picker.pick(row, Origin(name, place, number), source.on_notice, on_bad)
+        values, group = picker.pick(row, Origin(table.name, place, number), source.on_notice, on_bad)
         for value, origin in values:
             if value is not None:
                 yield Record(value, origin, group)
 
-    yield from _each(itertools.chain(first, rows), picked, _encoded, source, on_bad)
+    yield from _each(table.rows(picker.wanted, on_bad), picked, _encoded, source, on_bad)
 
 
-def _encoded(item: tuple[dict[str, Any], str, str]) -> int:
+def _encoded(item: tuple[Row, str, str]) -> int:
     """Bytes that are to be decoded in a row."""
     cells = (cell.get("bytes") if isinstance(cell, dict) else cell for cell in item[0].values())
     return sum(len(cell) for cell in cells if isinstance(cell, bytes))

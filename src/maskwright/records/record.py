@@ -21,11 +21,12 @@ class Origin:
     """
 
     name: str
-    """a file's path, "standard input", "query[0]" of values that Python gave"""
+    """Where the record comes from: a file's path, "standard input", or "query[0]" for a value that Python gave."""
     place: str = ""
-    """what its number counts: "row ", or nothing where it is the number of a line"""
+    """Word that says what `number` counts, such as "row "; empty where it counts lines."""
     number: str = ""
-    """of its line or row, from 1, and its index in the row where that holds several ("12[0]"); empty: it is all of `name`"""
+    """Number of the line or row, from 1, with the index within the row where that holds several ("12[0]"); empty: the record
+    is all of `name`."""
 
     def __str__(self) -> str:
         return f"{self.name}:{self.place}{self.number}" if self.number else self.name
@@ -44,10 +45,11 @@ class Record:
     """One document, picture or row."""
 
     value: Any
-    """what the field held: a string, or another value that `bytes()` tells from others"""
+    """Content of the record: a string, or another value that `bytes()` tells from others."""
     source: Origin
     group: str = ""
-    """records of one group stay on one side of the held-out split; empty: the record is a group of its own"""
+    """Name of the group: records of one group stay on one side of the held-out split. Empty: the record is a group of its
+    own."""
 
     @property
     def id(self) -> str:

@@ -16,15 +16,15 @@ from maskwright.records.shards import Shards
 from maskwright.tokens import Array
 
 PARTS = ("look", "fit", "level")
-"""held-out records in three: those looked at while training, those calibration is fitted on, and those levels of
-conformal sets are taken from, so that neither of the last two saw what chose the weights"""
+"""Parts of the held-out records: those looked at while training, those that calibration is fitted on, and those that levels
+of conformal sets are taken from. Neither of the last two saw what chose the weights."""
 
 
 @dataclass(frozen=True)
 class Split:
     train: Array
     held: dict[str, Array]
-    """record numbers for each of PARTS"""
+    """Record numbers of the held-out records, for each of the parts in `PARTS`."""
     duplicates: int
     own_held_out: bool = False
 

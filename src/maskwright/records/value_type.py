@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.errors import DataError, QueryError, option
-from maskwright.records import utf8
+from maskwright.records import text_stream
 from maskwright.records.notices import Listener, unheard
 from maskwright.records.record import Origin, content
-from maskwright.records.utf8 import OnBad
+from maskwright.records.text_stream import OnBad
 
 
 class Value:
@@ -27,9 +27,10 @@ class Display:
     """How values of a kind are written to files of their own, and shown to a person. The defaults are those of text."""
 
     endings: tuple[str, ...] = ()
-    """of files that hold one value each, the usual one first; none where a line of a table will do"""
+    """File name endings of files that hold one value each, the usual one first; empty where a line of a table is enough for
+    a value."""
     cell_type = "string"
-    """of a table's column of such values: string, or bytes"""
+    """Type of a table column that holds such values: string, or bytes."""
 
     def cell(self, value: Any) -> Any:
         """A value as a table's cell holds it. Raises DataError for one that no cell can hold."""
@@ -67,13 +68,14 @@ class ValueType(ABC):
     lines of text."""
 
     name: str
-    """of several, as a person says it: text, pictures"""
+    """Plural name of this kind of value in messages: text, pictures."""
     column = ""
-    """a table's column of this name holds them, whatever else the table has; empty: none does by its name alone"""
+    """Name by which a table column is taken to hold such values, whatever other columns there are; empty: no column is taken
+    by its name alone."""
     spelled_out = False
-    """what is given on a command line, and is no file, stands for itself"""
+    """Whether a command-line argument that names no file is itself a value."""
     decoding_bytes = 0
-    """of memory that decoding one may take; 0: there is nothing to decode that takes longer than reading it"""
+    """Bytes of memory that decoding one value may take; 0: nothing has to be decoded that takes longer than reading it."""
     display = Display()
 
     # From Python, and from tables
@@ -107,13 +109,15 @@ class ValueType(ABC):
         return True
 
     def of_stream(
-        self, where: str, stream: Any, grain: str | None, whole: bool, on_bad: OnBad, notice: Listener
-    ) -> Iterator[tuple[Any, Origin]]:
+        self, where: str, stream: Any, grain: str | None, whole: bool, on_bad: OnBad, notice: Listener,
+        encoding: str | None = None,
+    ) -> Iterator[tuple[Any, Origin]]:  # fmt: skip
         """(value, where it stands) for all that a file holds that is no table.
 
-        `grain`: line, paragraph or file, where a user said what a record is; `whole`: the format suggests one record a file.
+        `grain`: line, paragraph or file, where a user said what a record is; `whole`: the format suggests one record a file;
+        `encoding`: of text, where a user said it.
         """
-        for text, line in utf8.pieces(where, stream, grain or ("file" if whole else "line"), on_bad):
+        for text, line in text_stream.pieces(where, stream, grain or ("file" if whole else "line"), on_bad, encoding):
             origin = Origin(where) if line is None else Origin(where, "", str(line))
             try:
                 yield self.of_python(text, str(origin), notice), origin

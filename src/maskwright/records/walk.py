@@ -16,7 +16,7 @@ from maskwright.system.atomic_files import LOCK
 
 MADE = {"__pycache__", "node_modules"}
 OURS = {LOCK, "maskwright.json"}
-"""files in folders of runs and of models"""
+"""Names of files by which folders of runs and of models are recognised."""
 
 
 def files(folder: Path) -> Iterator[Path]:

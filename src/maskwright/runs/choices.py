@@ -27,7 +27,8 @@ from maskwright.training.distributed import ProcessGroup
 from maskwright.training.step_timing import measure_speed
 
 SLOTS = 2000
-"""slots that calibration is fitted on, where steps or tokens were given and no clock is asked"""
+"""Number of slots that calibration is fitted on where the run's length was given in steps or tokens, and no clock is
+asked."""
 
 
 def complete(

@@ -26,9 +26,9 @@ from maskwright.training.batches import Pieces, batch_of, cut
 from maskwright.training.prepare import Prepared, prepare, too_short
 
 SHOWN_TOKENS = 2_000_000
-"""tokens of held-out data of which calibration chooses slots, at most"""
+"""Tokens of held-out data from which calibration chooses slots, at most."""
 SHOWN_BYTES = 1 << 27
-"""bytes of held-out data that calibration may read, as shards store it, at most"""
+"""Bytes of held-out data that calibration may read, at most, as shards store them."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from maskwright.model.about import About, DataFacts, HeldOutFigures, TrainingFac
 from maskwright.model.calibration import Calibration, CalibrationConfig
 from maskwright.model.predictor import Predictor
 from maskwright.records.notices import NAMED
-from maskwright.records.read import ONCE
+from maskwright.records.read import once
 from maskwright.runs import model_card, sizing
 from maskwright.runs.corpus import Corpus, held_out_pieces, whole_records
 from maskwright.runs.recipe import Recipe
@@ -27,9 +27,9 @@ from maskwright.system.progress import Progress, Watcher
 from maskwright.training.loop import Loop
 
 CALIBRATION_SHARE = 0.9
-"""of the time that is left after training"""
+"""Share of the time left after training that calibration may take."""
 WORSE = 1.01
-"""times its best: held-out nats at the end, above which a run is said to have overfitted"""
+"""Ratio of the final held-out nats to the best ones, above which a run is said to have overfitted."""
 
 
 def finish(out: Path, recipe: Recipe, loop: Loop, corpus: Corpus, begun: float, watch: Watcher) -> Recipe:
@@ -84,7 +84,7 @@ def _names(paths: Sequence[str]) -> list[str]:
     """What a model's folder calls its data: of many files, how many."""
     if len(paths) > NAMED:
         return [f"{len(paths):,} paths"]
-    return [ONCE.get(path) or Path(path).name or Path(path).resolve().name for path in paths]
+    return [once(path) or Path(path).name or Path(path).resolve().name for path in paths]
 
 
 def _overfitting(loop: Loop, seen: HeldOutFigures) -> str:

@@ -39,6 +39,10 @@ def plan(
     field: str | None = None,
     group: str | None = None,
     record: str | None = None,
+    separator: str | None = None,
+    header: bool | None = None,
+    quote: str | None = None,
+    encoding: str | None = None,
     modality: str | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
     init: str | os.PathLike[str] | None = None,
@@ -57,8 +61,9 @@ def plan(
         [300, 600, 1200]
     """
     request = TrainRequest(
-        data=data, budget=budget, field=field, group=group, record=record, modality=modality, tokenizer=tokenizer, init=init,
-        extend_vocab=extend_vocab, on_bad=on_bad, settings=settings, device=device,
+        data=data, budget=budget, field=field, group=group, record=record, separator=separator, header=header, quote=quote,
+        encoding=encoding, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, on_bad=on_bad,
+        settings=settings, device=device,
     )  # fmt: skip
     wanted = resolve(request)
     recipe, given, say = wanted.recipe, wanted.given, report or _silent

@@ -21,6 +21,7 @@ from maskwright.model.calibration import CalibrationConfig
 from maskwright.nets.encoder import NetConfig
 from maskwright.records.notices import Listener, unheard
 from maskwright.records.read import Source
+from maskwright.records.table import Layout
 from maskwright.records.value_type import ValueType
 from maskwright.system.atomic_files import write_whole
 from maskwright.tokens.masking import MaskConfig
@@ -31,15 +32,31 @@ from maskwright.training.schedule import TrainConfig
 class DataConfig:
     paths: tuple[str, ...] = ()
     field: str = ""
-    """the column of a table that holds the records; empty: the only one that can"""
+    """Column of a table that holds the records; empty: the only one that can."""
     group: str = ""
-    """the column of a table whose equal values stay on one side of the held-out split"""
+    """Column of a table whose equal values stay on one side of the held-out split; empty: none."""
     record: str = ""
-    """line, paragraph or file; empty: what the format suggests"""
+    """What one record of plain text is: line, paragraph or file; empty: what the format suggests."""
+    separator: str = ""
+    """Character between the cells of a table of text, or tab; empty: the first lines tell."""
+    header: str = ""
+    """Whether the first row of a table of text has the columns' names: yes or no; empty: the first lines tell."""
+    quote: str = ""
+    """Whether table cells may be in quotes: "none" where they never are; empty: the first lines tell."""
+    encoding: str = ""
+    """Encoding of text that has no byte order mark; empty: UTF-8, or what the first bytes tell."""
     held_out: str = ""
-    """the user's own held-out data"""
+    """Path of the user's own held-out data; empty: a share of the data is held out."""
     on_bad: str = "stop"
-    """stop at the first record that can't be read, or skip it"""
+    """What happens at a record that can't be read: stop, or skip it."""
+
+    @property
+    def layout(self) -> Layout:
+        """What is said of tables of text. Raises RecipeError."""
+        if self.header not in ("", "yes", "no"):
+            raise RecipeError(f"data.header = {self.header!r}: write yes or no", option="data.header")
+        header = None if not self.header else self.header == "yes"
+        return Layout(self.separator or None, header, self.quote or None, self.encoding or None).checked()
 
     def source(
         self,
@@ -51,7 +68,7 @@ class DataConfig:
         """What to read, as values of that type; `values` where Python gave them instead of paths."""
         return Source(
             paths=self.paths, value_type=value_type, values=values, field=self.field or None, group=self.group or None,
-            grain=self.record or None, on_bad=self.on_bad, on_skipped=on_skipped, on_notice=on_notice,
+            grain=self.record or None, layout=self.layout, on_bad=self.on_bad, on_skipped=on_skipped, on_notice=on_notice,
         )  # fmt: skip
 
 
@@ -60,14 +77,14 @@ class Recipe:
     """A run, as it was chosen and as it goes."""
 
     modality: str = ""
-    """empty: not chosen yet"""
+    """Name of the modality; empty: not chosen yet."""
     budget: str = ""
-    """as asked; what came of it stands in `train`"""
+    """Time budget as asked for, such as "10m"; empty where steps or tokens were given. What came of it stands in `train`."""
     init: str = ""
-    """a checkpoint to go on from: a folder of this tool's or of Hugging Face's"""
+    """Checkpoint to continue from: a folder of this tool's or of Hugging Face's; empty: training starts anew."""
     data: DataConfig = field(default_factory=DataConfig)
     options: ModalityConfig = field(default_factory=ModalityConfig)
-    """the modality's own; in the file their section has the name that its descriptor gives it"""
+    """Settings of the modality; in the file their section has the name that the modality's descriptor gives it."""
     net: NetConfig = field(default_factory=NetConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

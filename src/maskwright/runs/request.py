@@ -16,18 +16,18 @@ from maskwright.errors import RecipeError, RunError, option
 from maskwright.modalities import detect
 from maskwright.modalities.base import Modality
 from maskwright.nets.encoder import NetConfig
-from maskwright.records.read import ONCE, VALUES
+from maskwright.records.read import VALUES, once
 from maskwright.runs import sizing
 from maskwright.runs.recipe import Recipe, parsed
 from maskwright.system.device import torch_device
 
 DEFAULT_BUDGET = "10m"
 KEY_OF_OPTION = {"tokenizer": "tokenizer.path", "extend_vocab": "tokenizer.extend"}
-"""options that are short for a key of a modality's section"""
+"""Options that are short for a key of a modality's section in the recipe, each with that key."""
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-"""a file, a folder, "-" for standard input; or several"""
+"""Where data is: a file, a folder, "-" for standard input; or several of these."""
 Data = Paths | Iterable[Any]
-"""the same, or the values themselves"""
+"""Data to train on: paths as in `Paths`, or the values themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,10 @@ class TrainRequest:
     group: str | None = None
     held_out: str | os.PathLike[str] | None = None
     record: str | None = None
+    separator: str | None = None
+    header: bool | None = None
+    quote: str | None = None
+    encoding: str | None = None
     modality: str | None = None
     tokenizer: str | os.PathLike[str] | None = None
     init: str | os.PathLike[str] | None = None
@@ -63,6 +67,8 @@ class TrainRequest:
         values = {
             "data.field": self.field, "data.group": self.group, "data.held_out": _path(self.held_out),
             "data.record": self.record, "data.on_bad": self.on_bad,
+            "data.separator": self.separator, "data.quote": self.quote, "data.encoding": self.encoding,
+            "data.header": None if self.header is None else "yes" if self.header else "no",
             "modality": None if self.modality == "auto" else self.modality,
             "init": _path(self.init), "train.device": self.device,
             KEY_OF_OPTION["tokenizer"]: _path(self.tokenizer), KEY_OF_OPTION["extend_vocab"]: self.extend_vocab,
@@ -76,12 +82,12 @@ class Resolved:
 
     recipe: Recipe
     given: dict[str, Any]
-    """the keys of the recipe that were given: what is planned leaves them as they are"""
+    """Recipe keys that were given, with their values; planning leaves them as they are."""
     length: sizing.AskedLength
     values: tuple[Any, ...] = ()
-    """the data itself, where no path was given"""
+    """The data itself, where it was given as values instead of paths; otherwise empty."""
     notice: str = ""
-    """what kind of data it was taken for, and why, where that was not said"""
+    """Message on what kind of data was recognised, and why; empty where the user named it."""
 
 
 def resolve(request: TrainRequest) -> Resolved:
@@ -96,7 +102,7 @@ def resolve(request: TrainRequest) -> Resolved:
     for name in (*paths, *(value for value in given.values() if isinstance(value, str))):
         _check_spelling(name)
     for path in paths:
-        if path not in ONCE and not os.path.exists(path):
+        if not once(path) and not os.path.exists(path):
             raise RunError("no such file or folder", where=path)
     notice = ""
     if "modality" not in given:

@@ -18,7 +18,7 @@ from maskwright.errors import RecipeError, RunError, option
 from maskwright.modalities import detect
 from maskwright.model.about import ABOUT, read_about
 from maskwright.nets import native
-from maskwright.records.read import ONCE
+from maskwright.records.read import once
 from maskwright.records.shards import Shards
 from maskwright.runs import sizing
 from maskwright.runs.recipe import Recipe
@@ -33,9 +33,9 @@ CHECKPOINTS, DATA, RECIPE, METRICS, PLACE = "checkpoints", "data", "recipe.toml"
 LEFT_TO_THE_RUN = {
     "train.threads": 0, "train.device": "auto", "train.dtype": "auto", "train.kernels": "auto", "calibration.slots": 0,
 }  # fmt: skip
-"""values that the recipe as written replaces by what was chosen"""
+"""Recipe keys with the value that leaves the choice to the run; the written recipe has what was chosen instead."""
 Found = tuple[dict[str, torch.Tensor], dict[str, Any]]
-"""a checkpoint: tensors, and a few facts"""
+"""Checkpoint that was found: its tensors by name, and a few facts about the run."""
 
 
 def open_folder(out: Path, recipe: Recipe, resume: bool) -> None:
@@ -52,7 +52,7 @@ def open_folder(out: Path, recipe: Recipe, resume: bool) -> None:
     if resume and not out.exists() and not recipe.data.paths:
         raise RunError("no such run to resume", where=here, option="out")
     for path in (*recipe.data.paths, recipe.data.held_out, recipe.init):
-        if path and path not in ONCE and not os.path.exists(path):
+        if path and not once(path) and not os.path.exists(path):
             raise RunError("no such file or folder", where=path)
     out.mkdir(parents=True, exist_ok=True)
 

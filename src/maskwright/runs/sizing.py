@@ -25,23 +25,24 @@ from maskwright.training.schedule import TrainConfig
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DECAY_SHARE = 0.3
-"""of a run's time, in which the learning rate falls"""
+"""Share of a run's time in which the learning rate falls."""
 FINISH_SHARE = 0.1
-"""of a budget, put aside for calibration and the last files"""
+"""Share of a budget that is put aside for calibration and the last files."""
 LAPTOP, LAPTOP_TOKENS = Speed(0.4e12, 16e-9), 20_000.0
-"""a machine, and its tokens a second: for runs that ask no clock, and to guess which step is worth timing"""
+"""Speed of a typical laptop, and the tokens per second that it trains on: for runs that ask no clock, and to guess which
+step is worth timing."""
 CONTINUED_LR = 5e-4
-"""the highest learning rate of a run that goes on from a checkpoint"""
+"""Peak learning rate of a run that continues from a checkpoint."""
 OPEN = 1_000_000_000
-"""steps of a run whose end the clock has still to settle"""
+"""Placeholder for the number of steps of a run whose end the clock has still to settle."""
 CLOSE = 1.005
-"""losses that no one could tell apart: the smaller net answers faster"""
+"""Ratio of expected losses up to which no one could tell them apart; the smaller net is chosen, as it answers faster."""
 WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
 REACH = (128, 256)
-"""the longest piece of a record: in runs below `LONG_READING` seconds, and above"""
+"""Longest piece of a record, in tokens: in runs shorter than `LONG_READING` seconds, and in longer ones."""
 LONG_READING = 300
 SIDE = 16
-"""tokens along every axis that a piece has room for: of a picture less is a keyhole"""
+"""Tokens along every axis for which the longest piece has room, at least: less of a picture would show too little."""
 
 
 def seconds(budget: str) -> float:
@@ -86,11 +87,11 @@ class Length:
     """How long a run shall be: one of these is given."""
 
     seconds: float | None = None
-    """left of the budget"""
+    """Seconds left of the budget; None where no budget was given."""
     steps: int | None = None
     tokens: int | None = None
     batch_tokens: int | None = None
-    """of a step, where they were given too"""
+    """Tokens in the batch of one step, where their number was given too; None: it is chosen."""
 
     @property
     def worth(self) -> float:
@@ -110,9 +111,9 @@ class Choice:
     batch_tokens: int
     work: Work
     tokens: float
-    """that it will be trained on, about"""
+    """Number of tokens that the net will be trained on, about."""
     loss: float
-    """what is expected: held-out bits as a share of those that counting needs"""
+    """Expected loss: held-out bits as a share of those that counting needs."""
 
 
 def reach(length: Length, records: Array, modality: Modality) -> int:
@@ -157,9 +158,9 @@ class Place:
     """Where a run works."""
 
     memory: float = math.inf
-    """bytes"""
+    """Bytes of memory that the run may take."""
     itemsize: int = 4
-    """of an activation"""
+    """Bytes of one activation value."""
     processes: int = 1
 
 

@@ -22,7 +22,7 @@ from maskwright.model import folder
 from maskwright.model.about import HeldOutFigures
 from maskwright.model.model import Model, load
 from maskwright.nets.masked import MaskedNet
-from maskwright.records.read import ONCE
+from maskwright.records.read import once
 from maskwright.runs import model_card, run_folder, sizing
 from maskwright.runs.choices import complete
 from maskwright.runs.corpus import Corpus, read_corpus
@@ -53,6 +53,10 @@ def train(
     group: str | None = None,
     held_out: str | os.PathLike[str] | None = None,
     record: str | None = None,
+    separator: str | None = None,
+    header: bool | None = None,
+    quote: str | None = None,
+    encoding: str | None = None,
     modality: str | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
     init: str | os.PathLike[str] | None = None,
@@ -70,11 +74,12 @@ def train(
     The length of the run is `budget` (wall time to the finished folder: "90s", "10m", "2h"; ten minutes unless told
     otherwise), or `steps`, or `tokens`. `field` names the column of a table that holds the records, `group` one whose equal
     values stay on one side of the held-out split, `held_out` your own held-out data; `record` says what a record of plain
-    text is (line, paragraph or file), `on_bad` what to do where something can't be read (stop or skip). `init` names a
-    checkpoint to go on from, with its own tokeniser, which `extend_vocab` gives so many new words; `tokenizer` a
-    tokenizer.json to use as it is. `settings` change single keys of the recipe ("train.lr=3e-4"). With `resume` a run that
-    was stopped or killed goes on where its last checkpoint stands; then `data` and the rest may be left out. `device` is
-    cpu, cuda, or auto (cuda where there is one). `watch` hears of progress.
+    text is (line, paragraph or file). `separator`, `header` (whether the first row has names), `quote` ("none") and
+    `encoding` say how a table of text is laid out, where its first lines don't tell. `on_bad` is what to do where something
+    can't be read (stop or skip). `init` names a checkpoint to go on from, with its own tokeniser, which `extend_vocab`
+    gives so many new words; `tokenizer` a tokenizer.json to use as it is. `settings` change single keys of the recipe
+    ("train.lr=3e-4"). With `resume` a run that was stopped or killed goes on where its last checkpoint stands; then `data`
+    and the rest may be left out. `device` is cpu, cuda, or auto (cuda where there is one). `watch` hears of progress.
 
     Under torchrun the processes share every batch, and with `shard` the parameters too; the first of them reads, writes
     and tells `watch`.
@@ -87,8 +92,9 @@ def train(
     """
     request = TrainRequest(
         data=data, out=out, budget=budget, steps=steps, tokens=tokens, field=field, group=group, held_out=held_out,
-        record=record, modality=modality, tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, resume=resume,
-        on_bad=on_bad, settings=settings, device=device, shard=shard,
+        record=record, separator=separator, header=header, quote=quote, encoding=encoding, modality=modality,
+        tokenizer=tokenizer, init=init, extend_vocab=extend_vocab, resume=resume, on_bad=on_bad, settings=settings,
+        device=device, shard=shard,
     )  # fmt: skip
     return run(request, watch or unwatched)
 
@@ -130,8 +136,8 @@ class _Run:
             if not self.recipe.data.paths:
                 raise RunError("nothing to resume there", where=self.out, fix="name the data to train on")
             torch.set_num_threads(self._threads())
-            once = ONCE.keys() & set(self.recipe.data.paths)
-            begun = planned and (bool(once) or any(self.checkpoints.glob("step-*.safetensors")))
+            streamed = any(map(once, self.recipe.data.paths))
+            begun = planned and (streamed or any(self.checkpoints.glob("step-*.safetensors")))
             corpus = self._corpus(begun)
             if not planned:
                 given, asked = self.wanted.given, self.wanted.length

@@ -26,11 +26,11 @@ class Pieces:
     """Boxes in records, along P axes: stretches of texts."""
 
     record: Array
-    """(n,)"""
+    """(n,) number of the record that each piece is cut from."""
     start: Array
-    """(n, P) the corner, in tokens from the record's beginning"""
+    """(n, P) corner of each piece, in tokens from the record's beginning."""
     size: Array
-    """(n, P) tokens along each axis"""
+    """(n, P) tokens of each piece along each axis."""
 
     @property
     def length(self) -> Array:

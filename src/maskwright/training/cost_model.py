@@ -21,9 +21,9 @@ from maskwright.tokens import Array
 from maskwright.training.optimiser import POLYNOMIALS
 
 PRODUCTS, ATTENTION = 0.9, 0.45
-"""share of the matrix rate that they reach (LOG.md#native-kernels)"""
+"""Share of the device's matrix rate that matrix products reach, and that attention reaches (LOG.md#native-kernels)."""
 PROCESS = 400e6
-"""bytes of a process that has loaded torch"""
+"""Bytes of memory of a process that has loaded torch."""
 
 
 class _Unset(TorchFunctionMode):
@@ -45,15 +45,15 @@ class Work:
     net: NetConfig
     batch_tokens: int
     keys: float
-    """that a token reads in a layer, on average"""
+    """Number of tokens that a token attends to in a layer, on average."""
     sides: tuple[int, ...]
-    """parameters of the matrices of the encoder, and of the decoder where there is one"""
+    """Number of parameters in the matrices of the encoder, and in those of the decoder where there is one."""
     around: int
-    """those of input and head"""
+    """Number of parameters outside the matrices of encoder and decoder: those of input and head."""
     turning: float
-    """FLOPs of the optimiser's iteration"""
+    """FLOPs of the optimiser's iteration in one step."""
     hidden: float
-    """share of the tokens that is, at which the head works"""
+    """Share of the tokens that is hidden, at which the head works."""
 
     @classmethod
     def of(cls, modality: Modality, net: NetConfig, batch_tokens: int, lengths: Array) -> Work:
@@ -115,9 +115,9 @@ class Speed:
     """Of a machine."""
 
     matrix_rate: float
-    """FLOP/s"""
+    """Speed of matrix products, in FLOP/s."""
     pass_: float
-    """seconds of a unit of `Work.passes`"""
+    """Seconds that a unit of `Work.passes` takes."""
 
     @classmethod
     def of(cls, seconds: float, work: Work, matrix_rate: float) -> Speed:

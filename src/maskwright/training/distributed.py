@@ -27,7 +27,7 @@ from maskwright.tokens import Array, Batch, Mask
 from maskwright.training.objective import masked_loss
 
 LONGEST_WAIT = datetime.timedelta(hours=24)
-"""the first process may tokenise, or calibrate, for as long while the others wait"""
+"""Longest time that the first process may tokenise, or calibrate, while the others wait."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ProcessGroup:
     rank: int = 0
     count: int = 1
     here: int = 1
-    """how many of them share this machine"""
+    """Number of the processes that share this machine."""
     sharded: bool = False
 
     @property

@@ -33,11 +33,12 @@ from maskwright.training.validation import Validation
 
 SAVE_SHARE, LINE_EVERY = 0.02, 5.0
 CLIMB = 2.5
-"""nats above its best, at the least, that a loss must climb to be called diverging"""
+"""Least climb of the loss above its best, in nats, that is called diverging."""
 WAVER = 3.0
-"""standard deviations of single losses that a mean of 20 must climb"""
+"""Least climb of a mean of 20 losses that is called diverging, in standard deviations of single losses."""
 LOOKS, FIRST_STEPS = 12, 8
-"""looks at held-out data in a run with a clock, and the steps by which it is told how far apart they are"""
+"""Number of looks at held-out data in a run with a clock, and number of first steps by whose speed the distance between
+looks is set."""
 
 
 @dataclass
@@ -45,9 +46,9 @@ class Pace:
     """The clock of a run with a budget: when should the learning rate begin to fall, and how many steps are left?"""
 
     begun: float
-    """time.monotonic() of the command's start, set back by what earlier tries took"""
+    """Start of the command by time.monotonic(), set back by the time that earlier tries took."""
     seconds: float
-    """until training must be over, counted from `begun`"""
+    """Seconds from `begun` until training must be over."""
     decay_share: float
 
     def settle(self, config: TrainConfig, step: int, seconds_a_step: float) -> TrainConfig | None:
@@ -70,16 +71,16 @@ class State:
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    """in steps"""
+    """Seconds spent in training steps."""
     elapsed: float = 0.0
-    """since the command began, earlier tries included"""
+    """Seconds since the command began, earlier tries included."""
     best: float = math.inf
     best_step: int = -1
     last: HeldOutFigures | None = None
-    """what was seen at the last look"""
+    """Figures of the last look at held-out data; None before the first."""
     settled: bool = False
     lines: int = 0
-    """bytes of metrics.jsonl when this was saved"""
+    """Size of metrics.jsonl in bytes when the state was saved."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,14 @@ class StepDecision:
 
     stop: bool
     look: bool
-    """at held-out data"""
+    """Whether the net is to be evaluated on held-out data."""
     due: bool
-    """a checkpoint is"""
+    """Whether a checkpoint is due."""
     config: dict[str, Any] | None
-    """a `TrainConfig`, if the clock has just decided something: how far apart looks are, or how many steps there are"""
+    """Fields of a new `TrainConfig`, if the clock has just decided how far apart looks at held-out data are, or how many
+    steps there are; otherwise None."""
     settled: bool
-    """the latter"""
+    """Whether the clock has just decided how many steps there are."""
 
 
 @dataclass
@@ -102,13 +104,14 @@ class Hooks:
     """What the loop tells others; each may do nothing."""
 
     line: Callable[[dict[str, Any]], int]
-    """a metrics line; returns the size of the file after it"""
+    """Called with a metrics line; returns the size of the file after it."""
     keep: Callable[[HeldOutFigures, int], None]
-    """the net is at its best so far, at this step: put it away"""
+    """Called with held-out figures and the step when the net is at its best so far: saves the net."""
     settled: Callable[[TrainConfig], None]
-    """the clock has decided how far apart looks are, or how many steps there are"""
+    """Called with the new configuration when the clock has decided how far apart looks at held-out data are, or how many
+    steps there are."""
     stopped: Callable[[], bool]
-    """the user wants to stop"""
+    """Returns whether the user wants to stop."""
 
 
 class Loop:

@@ -17,7 +17,8 @@ from maskwright.training.distributed import gathered, own, own_part, whole
 MOMENTUM, BETAS, EPS = 0.9, (0.9, 0.98), 1e-8
 INSIDE = 1.01
 LONG = 2
-"""times its shorter side, from which a matrix is worth the detour by its Gram matrix (LOG.md#muon-gram)"""
+"""Ratio of a matrix's longer side to its shorter one from which the detour by its Gram matrix is worthwhile
+(LOG.md#muon-gram)."""
 POLYNOMIALS = (
     # a x + b x^3 + c x^5: the best in turn for singular values from .001 to 1, taken a little inside where they are
     (8.28721201814563, -23.595886519098837, 17.300387312530933),

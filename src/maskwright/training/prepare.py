@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +21,23 @@ import numpy as np
 from maskwright.errors import DataError
 from maskwright.modalities.base import Modality, TokenColumns
 from maskwright.records.notices import Notice
-from maskwright.records.read import ONCE, Source, read, stamp
+from maskwright.records.read import VALUES, Source, once, read, stamp
 from maskwright.records.record import Record, fold_key, hashed
 from maskwright.records.shards import Shards, Writer
+from maskwright.records.table import AS_FOUND
 from maskwright.system.atomic_files import write_whole
 from maskwright.system.prefetch import prefetch
 from maskwright.system.progress import Progress, Watcher, unwatched
 from maskwright.tokens import Array
 
 SAMPLE_BYTES = 24_000_000
-"""what a tokeniser is fitted on at the most"""
+"""Bytes of data that a tokeniser is fitted on, at most."""
 CHUNK_BYTES = 1_000_000
 STRETCHES = 40
 LEAST_TOKENS = 2_000
-"""below this there is nothing to learn, and nothing to measure on"""
+"""Least number of tokens to train on: below this there is nothing to learn, and nothing to measure on."""
 FEW_TOKENS = 4
-"""tokens of a record below which hardly anything is left to foretell the hidden ones from"""
+"""Tokens of a record below which hardly anything is left to predict the hidden ones from."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,24 @@ class _Item:
 
     record: Record
     size: int
-    """bytes of user data"""
+    """Bytes of user data in the record."""
     fold: int
-    """hash of the content by which one repeats another"""
+    """Hash of the content that is equal where one record repeats another."""
     group: int
-    """hash of what it belongs to"""
+    """Hash of the group that the record belongs to."""
 
 
 @dataclass(frozen=True)
 class Prepared:
     shards: Shards
     own: Array | None
-    """record numbers of the user's own held-out data"""
+    """Record numbers of the user's own held-out data; None where there is none."""
     records: int
     bytes: int
     changed: bool
-    """the files are no longer what these tokens were made from"""
+    """Whether the files are no longer what these tokens were made from."""
     stretched: bool
-    """few and large: records were cut, and parts of one may stand on both sides of the split"""
+    """Whether records were few and large, so that they were cut, and parts of one may stand on both sides of the split."""
 
 
 def prepare(
@@ -77,7 +78,7 @@ def prepare(
     made = {"modality": modality.describe(), "sources": [_described(source), _described(held_out)]}
     if note.is_file() and Shards.ready(folder):
         known = json.loads(note.read_text())
-        if begun or (known["made"] == made and not ONCE.keys() & set(source.paths)):
+        if begun or (known["made"] == made and not any(map(once, source.paths))):
             modality.load(folder)
             return _prepared(folder, known, modality, changed=known["made"] != made)
     shutil.rmtree(folder, ignore_errors=True)
@@ -111,7 +112,8 @@ def _described(source: Source | None) -> list[Any]:
     """Options and files: where equal, reading again would give the same records."""
     if source is None:
         return []
-    return [list(source.paths), source.field, source.group, source.grain, source.on_bad, stamp(source)]
+    own = [source.field, source.group, source.grain, list(asdict(source.layout).values()), source.on_bad]
+    return [list(source.paths), *own, stamp(source)]
 
 
 def _prepared(folder: Path, known: dict[str, Any], modality: Modality, changed: bool = False) -> Prepared:
@@ -141,9 +143,9 @@ def _too_small(shards: Shards, modality: Modality, records: int, size: int, shar
 class Sample:
     shards: Shards
     share: float
-    """of the corpus, by bytes"""
+    """Share of the corpus that was sampled, by bytes."""
     seconds: float
-    """that preparing all of the corpus would take, about"""
+    """Seconds that preparing all of the corpus would take, about."""
 
 
 def sample(source: Source, modality: Modality, folder: Path, most: int) -> Sample:
@@ -177,18 +179,19 @@ def fingerprint(shards: Shards) -> str:
 
 
 def _spooled(source: Source, folder: Path) -> Source:
-    """Standard input can be read once only: it goes to disk first."""
-    if "-" not in source.paths:
+    """Standard input and pipes can be read once only: they go to disk first."""
+    streams = [name for path in source.paths if path != VALUES and (name := once(path))]
+    if not streams:
         return source
     if not source.value_type.spelled_out:
         fix = f"name a folder of {source.value_type.name}"
-        raise DataError("standard input holds one value, too little to train on", fix=fix)
+        raise DataError("holds one value, too little to train on", where=streams[0], fix=fix)
     spool = folder / "stdin.jsonl"
     with open(spool, "w", encoding="utf-8") as file:
         for record in read(source):
             cell = source.value_type.display.cell(record.value)
             file.write(json.dumps({"value": cell, "group": record.group}) + "\n")
-    return replace(source, paths=(str(spool),), field="value", group="group", grain=None)
+    return replace(source, paths=(str(spool),), field="value", group="group", grain=None, layout=AS_FOUND)
 
 
 @dataclass(frozen=True)
@@ -197,11 +200,11 @@ class _Counted:
 
     records: int
     size: int
-    """bytes of user data"""
+    """Bytes of user data in the corpus."""
     few: bool
-    """there are few groups"""
+    """Whether there are few groups of records in the corpus."""
     kept: list[Record]
-    """an even sample that depends on content alone; of large records it has a part, so that many are in it"""
+    """Even sample of the records, which depends on content alone; of large records it has a part, so that many are in it."""
 
 
 def _sampled(source: Source, modality: Modality, watch: Watcher, most: int) -> _Counted:

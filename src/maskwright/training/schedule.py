@@ -17,39 +17,39 @@ class TrainConfig:
     """How long a run is, and how it learns."""
 
     steps: int = 1000
-    """Steps of the whole run."""
+    """Number of training steps in the whole run."""
     decay_from: int = 500
-    """The step at which the learning rate begins to fall."""
+    """Step at which the learning rate begins to fall."""
     warmup: int = 30
-    """Steps in which the learning rate rises to its height."""
+    """Number of steps in which the learning rate rises to its peak."""
     batch_tokens: int = 8192
-    """Tokens of a step, framing included, on average."""
+    """Tokens in the batch of one step, framing included, on average."""
     lr: float = 4e-3
-    """The learning rate at its height."""
+    """Peak learning rate."""
     weight_decay: float = 0.02
-    """The share of a weight that a step at a learning rate of one would take away."""
+    """Weight decay: the share of a weight that a step at a learning rate of one would take away."""
     clip: float = 1.0
-    """The largest norm that the gradient of a step may have; a larger one is scaled down to it."""
+    """Largest norm that the gradient of a step may have; a larger one is scaled down to it."""
     seed: int = 0
-    """The seed of everything that is drawn."""
+    """Seed of everything that is drawn at random."""
     threads: int = 0
-    """Threads that a process computes on; 0 stands for as many as the machine has cores when the run begins."""
+    """Threads that a process computes on; 0: as many as the machine has cores when the run begins."""
     device: str = "auto"
-    """The device: cpu, cuda, or auto, which is cuda where there is one."""
+    """Device to train on: cpu, cuda, or auto, which is cuda where there is one."""
     dtype: str = "auto"
-    """The precision of activations: float32, bfloat16, or auto, which is what this chip multiplies faster. Weights are
-    always fp32."""
+    """Precision of activations: float32, bfloat16, or auto, which is what this chip multiplies faster. Weights are always
+    fp32."""
     kernels: str = "auto"
-    """What computes between matrix products: native (the kernels of `nets/native`), torch, or auto, which is native where
-    the kernels can be built."""
+    """Code that computes what lies between matrix products: native (the kernels of `nets/native`), torch, or auto, which is
+    native where the kernels can be built."""
     look_every: int = 100
     """Steps between two looks at held-out data; 0 leaves it to the clock, in a run with a budget."""
     look_tokens: int = 60_000
-    """Tokens of held-out data that a look reads, at most."""
+    """Tokens that a look at held-out data reads, at most."""
     held_out: float = 0.05
-    """The share of the tokens that is held out."""
+    """Share of the data's tokens that is held out."""
     save_every: float = 30.0
-    """Seconds between two checkpoints; there are more where saving would take over 2% of the time."""
+    """Seconds between two checkpoints; more where saving would take over 2% of the time."""
     keep_checkpoints: bool = False
     """Whether checkpoints are left in the folder when the run is done."""
 

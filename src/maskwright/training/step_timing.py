@@ -22,7 +22,7 @@ from maskwright.training.optimiser import Optimiser
 from maskwright.training.schedule import TrainConfig
 
 STEPS = 4
-"""the best counts: the first warm up, and machines are shared"""
+"""Number of training steps that are timed: the best counts, since the first warm up, and machines are shared."""
 
 
 def measure_speed(

@@ -28,7 +28,7 @@ class Validation:
     batches: list[tuple[Batch, Mask]]
     bits_per_nat: float
     floors: dict[str, float]
-    """bits a byte, by name"""
+    """Bits per byte that each counting baseline needs on these positions, by its name."""
 
     @torch.no_grad()
     def look(self, net: MaskedNet) -> HeldOutFigures:

@@ -26,9 +26,11 @@ from maskwright.system.progress import Watcher
 from maskwright.tokens import Array
 
 SIDE, STEP, ASIDE = 64, 24, 0.25
-"""of a small picture, between two of them, and the share of each photograph that is kept aside"""
+"""The side of a small picture and the step from one training picture to the next, in pixels; and the share of each
+photograph that is held out."""
 HOLE, FOREIGN = slice(20, 44), slice(24, 40)
-"""what is hidden of one along both sides, and what is put in from elsewhere"""
+"""Pixels, along both sides of a small picture, of the hole that is filled, and of the part that is put in from the other
+photograph."""
 BUDGET, SHOWN = "60s", 5
 
 

@@ -20,7 +20,7 @@ from maskwright.tokens import Array, Batch, grid
 from maskwright.tokens.masking import at_random
 
 Unpack = Callable[[dict[str, Array], Array, Array], Batch]
-"""`Modality.unpack`"""
+"""The type of `Modality.unpack`: (columns, sizes, keys) -> a batch."""
 
 
 class ImageBaseline:

@@ -17,8 +17,8 @@ import numpy as np
 from maskwright.tokens import Array
 
 PULL, ROUNDS, ENOUGH = 0.01, 80, 0.005
-"""towards what was filled, against a weight of one for every difference; steps of the solver; and what is left, in levels of
-256, where it may stop: through the pull alone that is half a level"""
+"""Weight of the pull towards the filled values, where every difference weighs one; the most steps of the solver; and the
+residual at which it may stop, in levels of 256: against the pull alone that is half a level."""
 
 
 def blended(levels: Array, filled: Array, patch: int, most: int) -> Array:

@@ -12,10 +12,10 @@ from maskwright.modalities.base import ModalityConfig
 
 FAMILIES = ("", "vit_mae")
 DEFAULT_SIDE = 96
-"""The side of a ViT-MAE's squares, in pixels."""
+"""The side of the squares that a ViT-MAE reads, in pixels, unless the recipe sets one."""
 LONGEST = 1024
-"""Pixels of the longer side, at most: beyond it patches show texture and windows no object, and a photograph takes a minute
-to score."""
+"""The most pixels that an image's longer side is read with, by default: beyond it patches show texture and windows no
+object, and a photograph takes a minute to score."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ import numpy as np
 from maskwright.tokens import Array, Batch, Mask
 
 MOST_PATCHES = 20_000
-"""counted at the most"""
+"""The most patches that are counted."""
 BINS = 256
-"""levels are counted in so many bins, and spread evenly inside one"""
+"""The most bins that levels are counted in; the probability of a bin is spread evenly over its levels."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class EdgeBaseline:
     channels: int
     levels: int
     frequency: Array
-    """(C, bins) probabilities of a level"""
+    """(C, bins) probabilities of the levels' bins, for each channel."""
     apart: Array
-    """(p + 1, 2 bins - 1) probabilities of a distance from the guess, by how far the nearest visible pixel is; the last row:
-    where nothing is visible"""
+    """(p + 1, 2 bins - 1) probabilities of a value's distance from its guess, in bins, a row for each distance of the
+    nearest visible pixel; the last row is for where nothing is visible."""
 
     @classmethod
     def of(cls, batch: Batch, mask: Mask, side: int, channels: int, levels: int) -> EdgeBaseline:

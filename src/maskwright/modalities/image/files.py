@@ -26,25 +26,27 @@ from maskwright.tokens import Array
 
 ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".npy")
 MOST_PIXELS = 1 << 26
-"""a file that claims more is refused before it is decoded: it may be made to fill the memory"""
+"""The most pixels that a file may claim: one with more is refused before it is decoded, since it may be made to fill the
+memory."""
 MOST_BYTES = 12 * MOST_PIXELS
-"""of memory that decoding one takes, with its transparency and copies on the way"""
+"""The most bytes of memory that decoding one picture takes, with its transparency and copies on the way."""
 LEAST_SIDE = 8
-"""of an array that has its channels first, as other libraries keep pictures"""
+"""The smallest height and width at which an array with 1, 3 or 4 entries along its first axis is taken to have its channels
+first, as other libraries keep pictures, and is refused."""
 _OPENING = threading.Lock()
-"""Pillow looks for a format's reader, and loads it, as if nobody else did"""
+"""Held while Pillow opens a file: it looks for a format's reader, and loads it, in ways that are not safe in threads."""
 _HUSHED = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _ARRAY = b"\x93NUMPY"
 _TIFF = (b"II*\0", b"MM\0*")
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", *_TIFF, _ARRAY)
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-"""Pillow's readers that are asked: others start programs, or fetch what a file names"""
+"""Pillow's names of the formats whose readers are asked: other readers start programs, or fetch what a file names."""
 _GREY_AND_ALPHA = b"\x04"
-"""of a PNG, where it says what its channels are"""
+"""The colour type, in the header of a PNG, of grey with an alpha channel."""
 _FRAMES = "has {0} frames or pages; the first is read"
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
 _OWN_COLOURS = ("L", "LA", "P", "PA", "RGB", "RGBA")
-"""modes whose colours a profile still tells once they are grey or RGB"""
+"""Pillow's modes whose colour profile still holds once the picture is converted to grey or RGB."""
 BYTES = (bytes, bytearray, memoryview)
 
 

@@ -33,9 +33,9 @@ from maskwright.tokens import Array, Batch, Tokens, grid
 from maskwright.tokens.masking import MaskConfig, uniform
 
 VIEW = 1 << 44
-"""counter from which a view draws its chance, far from those of masks"""
+"""The first counter from which an augmented view draws its random numbers, far from those of masks."""
 MOST_VALUES = 4096
-"""in a patch: the head knows how each follows every other"""
+"""The most values (pixels times channels) in a patch: the head has a weight for each pair of them."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Template:
 
     image: Image
     known: Array
-    """(N, p * p) which pixels of every patch are known"""
+    """(N, p * p) bool: which pixels of every patch are known."""
 
 
 class ImageModality(Modality):

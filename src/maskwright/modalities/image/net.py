@@ -28,9 +28,10 @@ from maskwright.tokens import Batch
 from maskwright.tokens.masking import MaskConfig
 
 HOLE = 6.0
-"""patches a side of the boxes that training hides, on average before they are cut off (5 after)"""
+"""The mean side, in patches, of the boxes that training hides, before sides are cut off at `masking.LONGEST_SIDE` (5
+after)."""
 DECODER_SHARE = 3
-"""layers of the encoder for one of the decoder"""
+"""Layers of the encoder for each layer of the decoder."""
 PREPROCESSOR = "preprocessor_config.json"
 UNCALIBRATED = "not calibrated: a ViT-MAE's head doesn't learn how sure it is; scores and bits rank, and say no more"
 BORROWED = (

@@ -18,8 +18,8 @@ from maskwright.modalities.image.pixels import Image
 from maskwright.tokens import Array
 
 WHOLE, CAMERA = 16, 12
-"""bits that the levels of 16-bit pictures have, where none of them told the model: all, or, where a picture's own do with
-fewer, those of many cameras"""
+"""Depths of 16-bit pictures, in bits, where no picture told the model one: the full depth; and the depth of many cameras,
+for a picture whose levels all fit into it."""
 TOO_BRIGHT = "levels over {0} bits, the depth of the model's pictures, are read as the brightest (training: image.depth=16)"
 TOO_LONG = (
     "pictures with more than {0:,} pixels a side are read made smaller, and filled as coarsely (training: image.longest=0"
@@ -29,7 +29,7 @@ TOO_LARGE = "pictures are read as squares of {0} pixels a side, and filled as co
 COLOUR = "pictures in colour are read in grey, as the model's are (training: image.channels=3)"
 DEEP = "pictures of 16 bits are read with 8, as the model's are (training: image.bits=16)"
 LUMINANCE = np.array([0.299, 0.587, 0.114])
-"""of red, green and blue (ITU-R BT.601)"""
+"""Weights of red, green and blue in a grey level (ITU-R BT.601)."""
 
 
 class Once:
@@ -48,13 +48,13 @@ class Once:
 class PixelFormat:
     channels: int
     bits: int
-    """8 or 16"""
+    """Bits a channel: 8 or 16."""
     depth: int
-    """bits that the levels of 16-bit pictures have; 0: each picture tells"""
+    """Bits that the levels of 16-bit pictures really have; 0: it is told from each picture."""
     side: int
-    """pixels a side of the square that every picture is brought to; 0: each keeps its proportions"""
+    """The side, in pixels, of the square that every picture is brought to; 0: each keeps its proportions."""
     longest: int = 0
-    """pixels that the longer side of any other may have; 0: as many as it has"""
+    """The most pixels that the longer side of a picture that keeps its proportions is read with; 0: as many as it has."""
     warn: Callable[[str], None] = field(default_factory=Once, compare=False)
 
     def shape(self, rows: int, columns: int) -> tuple[int, int]:

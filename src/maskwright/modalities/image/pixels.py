@@ -18,11 +18,12 @@ class Image(Value):
     """One picture, of any size and any number of channels."""
 
     pixels: Array
-    """(rows, columns, channels) uint8 or uint16"""
+    """(rows, columns, channels) levels, uint8 or uint16."""
     known: Array | None = None
-    """(rows, columns) bool; None: all are"""
+    """(rows, columns) bool: which pixels are known; None: all are."""
     profile: bytes = b""
-    """what its colours mean (ICC), where its file said so; a file that it is written to says the same"""
+    """The ICC profile that says what the colours mean, where the picture's file had one, else empty; a file that the picture
+    is written to gets the same."""
 
     @property
     def brightest(self) -> int:

@@ -15,11 +15,12 @@ from maskwright.modalities.image.pixels import Image
 from maskwright.tokens import Array
 
 GAP, CHECK, LIGHT, DARK = 4, 4, 235, 200
-"""pixels between two pictures; sides and greys of the board that shows through where nothing is known"""
+"""Pixels between two pictures; the side of a square, in pixels, and the two greys of the chequerboard that shows where
+nothing is known."""
 LONGEST = 1024
-"""pixels a side of what is looked at; photographs are made smaller"""
+"""The longest side, in pixels, of a picture to look at; larger ones are made smaller."""
 FIRE = np.array([[0, 0, 0], [90, 0, 0], [200, 30, 0], [255, 140, 0], [255, 230, 120], [255, 255, 255]], dtype=np.float64)
-"""colours from ordinary to strange"""
+"""Colours (red, green, blue) of a scale from ordinary to strange."""
 
 
 def side_by_side(parts: Sequence[Image]) -> Image:

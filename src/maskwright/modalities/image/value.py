@@ -20,17 +20,19 @@ from maskwright.modalities.base import Claim
 from maskwright.modalities.image import files, strips
 from maskwright.modalities.image.pixels import Image
 from maskwright.records import field_path, tables, walk
+from maskwright.records.columnar import SavedDataset, is_saved_dataset
 from maskwright.records.notices import Listener, unheard, warn
 from maskwright.records.record import Origin
-from maskwright.records.utf8 import OnBad
+from maskwright.records.table import AS_FOUND
+from maskwright.records.text_stream import OnBad
 from maskwright.records.value_type import Display, ValueType
 
 PEEKED = 100_000
-"""files of a folder by whose names is told what it holds, at most"""
+"""The most files of a folder whose names are looked at to tell what the folder holds."""
 LOOKED_AT = 64
-"""rows of a table by which is told what it holds"""
+"""The most rows of a table that are looked at to tell what it holds."""
 SURE = 0.9
-"""a claim on data that shows pictures: above that of text, which claims whatever nothing else does"""
+"""How sure the claim on data that shows pictures is: above that of text, which claims whatever nothing else does."""
 
 
 class ImageDisplay(Display):
@@ -105,11 +107,12 @@ class ImageType(ValueType):
         return isinstance(cell := _encoded(cell), bytes) and files.begins_like_one(cell)
 
     def takes(self, path: Path) -> bool:
-        return path.suffix.lower() in files.ENDINGS or tables.kind_of(path) in ("parquet", "arrow")
+        return path.suffix.lower() in files.ENDINGS or _may_hold(path)
 
     def of_stream(
-        self, where: str, stream: Any, grain: str | None, whole: bool, on_bad: OnBad, notice: Listener
-    ) -> Iterator[tuple[Image, Origin]]:
+        self, where: str, stream: Any, grain: str | None, whole: bool, on_bad: OnBad, notice: Listener,
+        encoding: str | None = None,
+    ) -> Iterator[tuple[Image, Origin]]:  # fmt: skip
         if grain:
             what = f"{option('record', grain)} is for text"
             raise DataError(what, where=where, fix="of pictures, every file is a record", option="record")
@@ -141,14 +144,14 @@ def claim(paths: Sequence[str], values: Sequence[Any], field: str | None) -> Cla
     if values and IMAGE.is_one(values[0]):
         return Claim(SURE, f"data[0] is a picture ({type(values[0]).__name__})")
     for path in map(Path, paths):
-        if path.is_dir() and not tables.is_saved_dataset(path):
+        if path.is_dir() and not is_saved_dataset(path):
             found = list(itertools.islice(walk.files(path), PEEKED))
             own = {p.stem for p in found if p.suffix.lower() in files.ENDINGS}
             count = sum(p.suffix.lower() in files.ENDINGS for p in found)
             # A caption has its picture's name, and each picture a few of them.
             if own and count >= max(sum(p.stem not in own for p in found), len(found) / 4):
                 return Claim(SURE, f"{count:,} of {len(found):,} files in {path} are pictures by their endings")
-            path = next((p for p in found if tables.kind_of(p) in ("parquet", "arrow")), path)
+            path = next(filter(_may_hold, found), path)
         if path.suffix.lower() in files.ENDINGS:
             return Claim(SURE, f"{path} is a picture by its ending")
         column = _column_of_images(path, field)
@@ -158,15 +161,23 @@ def claim(paths: Sequence[str], values: Sequence[Any], field: str | None) -> Cla
 
 
 def _column_of_images(path: Path, field: str | None) -> str:
-    readers = {"parquet": tables.parquet, "arrow": tables.arrow}
-    saved = path.is_dir() and tables.is_saved_dataset(path)
-    reader = tables.saved_dataset if saved else readers.get(tables.kind_of(path))
-    if reader is None or not path.exists():
+    if not path.exists():
         return ""
-    rows = [row for row, *_ in itertools.islice(reader(path, lambda error: None), LOOKED_AT)]
+    try:
+        table = (
+            SavedDataset(path) if is_saved_dataset(path) else tables.table_of(path, AS_FOUND) if _may_hold(path) else None
+        )
+        rows = table.head()[:LOOKED_AT] if table else []
+    except DataError:  # whoever reads it will say so
+        return ""
     own = list(rows[0]) if rows else []
     columns = [field] if field else [] if any("text" in row for row in rows) else own
     return next((column for column in columns if any(IMAGE.is_likely(cell) for cell in _cells(rows, column, own))), "")
+
+
+def _may_hold(path: Path) -> bool:
+    """Whether it is a table of a format whose cells can be bytes."""
+    return tables.kind_of(path) in ("parquet", "arrow")
 
 
 def _cells(rows: Sequence[dict[str, Any]], column: str, own: Sequence[str]) -> Iterator[Any]:

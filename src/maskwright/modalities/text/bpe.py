@@ -32,7 +32,7 @@ _ROLES = {
 
 _ROWS = "vocabulary_rows"
 _PROBES = (" a  B\n\tc", "Straße 漢字 🎈", "don't [MASK] ##x ▁y")
-"""what a tokeniser must give back as it was"""
+"""Texts that a byte-level tokeniser must give back exactly as they were."""
 
 
 def suggested_size(corpus_bytes: int) -> int:

@@ -20,9 +20,9 @@ from maskwright.errors import RecipeError, option
 
 Pair = tuple[str, str]
 LEAST = 3
-"""times that a word or pair must occur"""
+"""The fewest times that a word or pair must occur to be added."""
 MOST_WORDS = 200_000
-"""different words that are looked at, the commonest"""
+"""The most different words that are looked at, the commonest ones."""
 
 
 def extended(tokenizer: Tokenizer, texts: Iterable[str], count: int, first: int) -> Tokenizer:

@@ -32,7 +32,7 @@ from maskwright.records.record import Record
 from maskwright.tokens import Array, Batch, Tokens
 
 MOST_OPEN = 2
-"""blanks of unknown length in one query: each multiplies the variants by eight"""
+"""The most blanks of unknown length in one query: each multiplies the variants by eight."""
 
 
 class TextModality(Modality):

@@ -17,13 +17,13 @@ class Blank:
     """One blank of a text."""
 
     first: int
-    """where it begins in the query, a plain space before it taken along"""
+    """Index of the character in the query's text where the blank begins, with a plain space before it taken along."""
     last: int
-    """where it ends"""
+    """Index of the character in the query's text after the blank's last."""
     open: bool
-    """it may have any number of tokens up to the longest"""
+    """Whether the blank may have any number of tokens up to the longest that is tried."""
     spaced: bool
-    """a space was taken: the blank's first token must bring one back"""
+    """Whether a space before the blank was taken along: its first token must bring one back."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Template:
     text: str
     blanks: list[Blank]
     slots: list[list[int]]
-    """for each blank, the indices of its tokens"""
+    """For each blank, the indices of its tokens among those of the record."""
 
 
 def blanks_of(text: str, own_mask: str, where: str) -> list[Blank]:

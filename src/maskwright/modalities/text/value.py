@@ -1,6 +1,6 @@
 """Texts as values of records: which cells and files hold them, and how a person sees them.
 
-In: strings, cells, files in UTF-8. Out: strings. Imports without torch; which tokeniser cuts them is not known here.
+In: strings, cells, files of text. Out: strings. Imports without torch; which tokeniser cuts them is not known here.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Any
 
 from maskwright.errors import DataError, QueryError, option
 from maskwright.modalities.base import Claim
-from maskwright.records import utf8
+from maskwright.records import text_stream
+from maskwright.records.delimited import spells_number
 from maskwright.records.notices import Listener, unheard
 from maskwright.records.record import Origin
-from maskwright.records.utf8 import OnBad
+from maskwright.records.text_stream import OnBad
 from maskwright.records.value_type import Display, ValueType
 
 CLAIM = 0.5
-"""on any data: text is what data is taken for that nothing else claims more surely"""
+"""How sure the claim on any data is: text is what data is taken for that nothing else claims more surely."""
 
 
 class TextDisplay(Display):
@@ -57,12 +58,13 @@ class TextType(ValueType):
         return _whole(cell, where, fix="mend it") if cell.strip() else None
 
     def is_likely(self, cell: Any) -> bool:
-        return isinstance(cell, str) and not _is_number(cell)
+        return isinstance(cell, str) and not spells_number(cell)
 
     def of_stream(
-        self, where: str, stream: Any, grain: str | None, whole: bool, on_bad: OnBad, notice: Listener
-    ) -> Iterator[tuple[str, Origin]]:
-        for text, line in utf8.pieces(where, stream, grain or ("file" if whole else "line"), on_bad):
+        self, where: str, stream: Any, grain: str | None, whole: bool, on_bad: OnBad, notice: Listener,
+        encoding: str | None = None,
+    ) -> Iterator[tuple[str, Origin]]:  # fmt: skip
+        for text, line in text_stream.pieces(where, stream, grain or ("file" if whole else "line"), on_bad, encoding):
             yield text, Origin(where) if line is None else Origin(where, "", str(line))
 
     def fold(self, value: str) -> bytes:
@@ -102,12 +104,3 @@ def _whole(text: str, where: str, fix: str) -> str:
     except UnicodeEncodeError:
         raise DataError("holds half a surrogate pair, which is no character", where=where, fix=fix) from None
     return text
-
-
-def _is_number(value: str) -> bool:
-    """Cells of a csv are all strings; those that spell numbers, or nothing, are no text."""
-    try:
-        float(value or "0")
-    except ValueError:
-        return False
-    return True

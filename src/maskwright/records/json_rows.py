@@ -1,0 +1,213 @@
+"""Rows of JSON: one object a line, a list of objects or of texts, or one object that holds such a list.
+
+In: a path. Out: a `Table`. A line or an element that can't be read costs itself, where the next one can be told from it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import json
+import os
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from maskwright.errors import DataError
+from maskwright.records.compressed import opened
+from maskwright.records.scattered import READ, lines_of
+from maskwright.records.table import FIRST_ROWS, PLACES, Layout, Row, Rows, Table
+from maskwright.records.text_stream import BLOCK, Guard, OnBad, TextStream
+
+TEXT = "text"
+"""The column of a list whose elements are strings."""
+LONGEST_ATOM = 10
+"""Characters of the longest piece of JSON, but for strings, that may be cut at the end of a block ("false", "\\u12ab")."""
+_BETWEEN = " \t\r\n,"
+
+
+class JsonLines(Table):
+    """JSON Lines: an object a line."""
+
+    def __init__(self, path: Path, said: Layout) -> None:
+        self.path, self.said = path, said
+        self.name = os.fsencode(path).decode("utf-8", "backslashreplace")
+
+    def columns(self) -> Sequence[str]:
+        return ()
+
+    def head(self) -> list[Row]:
+        return [row for row, *_ in itertools.islice(self.rows(None, _unheard), FIRST_ROWS)]
+
+    def scattered(self) -> list[Row]:
+        found = (_parsed(line, "", _unheard) for _, line in lines_of(self.path, PLACES, self.said.encoding) if line.strip())
+        return [row for row in found if row is not None]
+
+    def rows(self, wanted: Collection[str] | None, on_bad: OnBad) -> Rows:
+        with Guard(self.name, on_bad), opened(self.path) as stream:
+            for number, text in TextStream.of(self.name, stream, on_bad, self.said.encoding).texts():
+                if text is not None and text.strip():
+                    row = _parsed(text, f"{self.name}:{number}", on_bad)
+                    if row is not None:
+                        yield row, "", str(number)
+
+
+class JsonDocument(Table):
+    """A file that is one list, or one object: then the object is the only row, and a path goes into it."""
+
+    def __init__(self, path: Path, said: Layout, is_list: bool) -> None:
+        self.path, self.said, self.single = path, said, not is_list
+        self.name = os.fsencode(path).decode("utf-8", "backslashreplace")
+
+    def columns(self) -> Sequence[str]:
+        return ()
+
+    def head(self) -> list[Row]:
+        return [row for row, *_ in itertools.islice(self.rows(None, _unheard), FIRST_ROWS)]
+
+    def scattered(self) -> list[Row]:
+        """Every so manieth of those in the first `READ` characters or so."""
+        kept: list[Row] = []
+        every, size = 1, 0
+        for number, (row, *_) in enumerate(self.rows(None, _unheard)):
+            if number % every == 0:
+                kept.append(row)
+                size += every * len(str(row))
+            if len(kept) == 2 * PLACES:
+                kept, every = kept[1::2], 2 * every
+            if size > READ:
+                break
+        return kept
+
+    def rows(self, wanted: Collection[str] | None, on_bad: OnBad) -> Rows:
+        with Guard(self.name, on_bad), opened(self.path) as stream:
+            text = TextStream.of(self.name, stream, on_bad, self.said.encoding)
+            if self.single:
+                whole = text.whole()
+                row = None if whole is None else _parsed(whole, self.name, on_bad)
+                if row is not None:
+                    yield row, "row ", "1"
+                return
+            for number, element in enumerate(_elements(text), 1):
+                if isinstance(element, str):
+                    yield {TEXT: element}, "row ", str(number)
+                elif isinstance(element, dict):
+                    yield element, "row ", str(number)
+                else:
+                    what = f"expected a JSON object or a string, got {type(element).__name__}"
+                    on_bad(DataError(what, where=f"{self.name}:row {number}", fix="leave it out"))
+
+
+def shape_of(path: Path, said: Layout) -> str:
+    """What a file of JSON holds: "lines", "list" or "object"; "" where it doesn't begin like any."""
+    with Guard(str(path), _unheard), opened(path) as stream:
+        texts = TextStream.of(str(path), stream, _unheard, said.encoding).texts()
+        lines = (line.strip() for _, line in texts if line and line.strip())
+        first = next(lines, "")
+        if first.startswith("["):
+            return "list"
+        if first.startswith("{"):
+            return "object" if _parsed(first, "", _unheard) is None or next(lines, None) is None else "lines"
+    return ""
+
+
+def looks_like_rows(line: str) -> bool:
+    """Whether a line of a text file is likely markup of a table rather than text."""
+    return line.startswith("{") and _parsed(line, "", _unheard) is not None
+
+
+def _parsed(text: str, where: str, on_bad: OnBad) -> Row | None:
+    """The object that a text spells, or None after `on_bad` was told why it doesn't."""
+    try:
+        row = _loads(text)
+    except json.JSONDecodeError as error:
+        line = f" of line {error.lineno}" if error.lineno > 1 else ""
+        on_bad(DataError(f"not JSON: {error.msg} at column {error.colno}{line}", where=where, fix="mend the line"))
+        return None
+    except RecursionError:
+        on_bad(DataError("not readable JSON: lists or objects are nested too deeply", where=where, fix="leave it out"))
+        return None
+    if not isinstance(row, dict):
+        on_bad(DataError(f"expected a JSON object, got {type(row).__name__}", where=where))
+        return None
+    return row
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number that is too long
+        return json.loads(text, parse_int=_integer)
+
+
+def _elements(text: TextStream) -> Iterator[Any]:
+    """The elements of a list, read a block at a time. Where it breaks `on_bad` is told: nothing tells where the next is."""
+    blocks = _decoded(text)
+    buffer = next(blocks, "")
+    at, ended, number = buffer.find("[") + 1, False, 0
+    while True:
+        at = _skipped(buffer, at)
+        try:
+            if buffer[at : at + 1] == "]":
+                return
+            element, end = _DECODER.raw_decode(buffer, at)
+            if end == len(buffer) and not ended:  # a number may go on
+                raise json.JSONDecodeError("more is needed", buffer, end)
+        except json.JSONDecodeError as error:
+            if ended or not _may_go_on(error, buffer):
+                what = f"not JSON: {error.msg} in element {number + 1} of the list"
+                text.on_bad(DataError(what, where=text.name, fix="mend it: what follows can't be told from it"))
+                return
+            parts = [buffer[at:]]
+            size = need = len(parts[0])
+            while not ended and size <= 2 * need:  # doubled, so that long elements take linear time
+                block = next(blocks, None)
+                ended = block is None
+                parts.append(block or "")
+                size += len(parts[-1])
+            buffer, at = "".join(parts), 0
+            continue
+        except RecursionError:
+            what = f"not readable JSON: element {number + 1} of the list is nested too deeply"
+            text.on_bad(DataError(what, where=text.name, fix="leave it out: what follows can't be told from it"))
+            return
+        number, at = number + 1, end
+        yield element
+
+
+def _may_go_on(error: json.JSONDecodeError, buffer: str) -> bool:
+    """Whether the text ended too early, rather than wrongly."""
+    return error.msg.startswith("Unterminated string") or error.pos >= len(buffer) - LONGEST_ATOM
+
+
+def _skipped(buffer: str, at: int) -> int:
+    while at < len(buffer) and buffer[at] in _BETWEEN:
+        at += 1
+    return at
+
+
+def _decoded(text: TextStream) -> Iterator[str]:
+    """A stream in blocks of text; `on_bad` hears where it isn't any."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    try:
+        while block := text.stream.read(BLOCK):
+            yield decoder.decode(block)
+    except UnicodeDecodeError:
+        text.on_bad(DataError(f"invalid {text.encoding}", where=text.name, fix="convert it"))
+
+
+def _integer(digits: str) -> int | str:
+    """A number with more digits than Python turns into an integer stays as it is spelled."""
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer)
+
+
+def _unheard(error: DataError) -> None:
+    """Whoever reads all of it will say so."""
