@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from maskwright.errors import MaskwrightError
-from maskwright.modalities.base import Descriptor, Modality, ModalityConfig
+from maskwright.modalities.base import Asked, Descriptor, Modality, ModalityConfig
 from maskwright.model import folder
 from maskwright.model.embed import cells, embed
 from maskwright.model.predictor import Predictor, Question, truth
@@ -254,7 +254,7 @@ def check_what_may_stand_at_a_blank_is_a_distribution(made: Fitted) -> None:
     hidden = ~window.present
 
     def answer(distribution: Distribution, members: list[int], rows: Array) -> list[float]:
-        allowed = modality.restrict(distribution, [(query, int(query.blanks[0]))])
+        allowed = modality.restrict(distribution, [Asked.alone(query, int(query.blanks[0]))])
         return [float(allowed.nll(allowed.mode())[0])]
 
     (nats,) = made.predictor.ask([Question(window, hidden, at)], answer)

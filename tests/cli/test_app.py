@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -91,3 +92,14 @@ def test_plan_and_list(folder: Path, corpus: Path, run: Run) -> None:
     assert "train.lr = 0.004" in run("list", "keys").stdout
     assert run("--version").stdout.strip() == f"maskwright {mw.__version__}"
     assert run().returncode == 0
+
+
+@pytest.mark.parametrize(
+    "surroundings", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}]
+)
+def test_a_terminal_that_lacks_a_character_is_no_reason_to_stop(folder: Path, surroundings: dict[str, str]) -> None:
+    said = "die Straße — 漢字"
+    command = [sys.executable, "-m", "maskwright", "score", str(folder), said]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **surroundings})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().startswith(f"{mw.load(folder).score(said).total:.3f} nats in all")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import random
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import maskwright as mw
+from maskwright.errors import QueryError
 from maskwright.model.results import Filling
 
 
@@ -155,3 +161,54 @@ def test_bfloat16_answers_nearly_the_same(folder: Path, model: mw.Model, texts: 
     np.testing.assert_allclose(ours, theirs, rtol=0.03)
     with pytest.raises(mw.QueryError, match="precision 'int4': choose one of float32, bfloat16"):
         mw.load(folder, precision="int4")
+
+
+def test_a_copied_or_pickled_model_is_the_same(model: mw.Model) -> None:
+    said = "I lost [MASK] and [SEP] here"
+    for same in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert same.score(said).total == model.score(said).total
+        assert same.fill("I lost my {mask}.").text == model.fill("I lost my {mask}.").text
+
+
+def test_tables_are_answered_by_rows_and_never_by_their_names(model: mw.Model, texts: list[str], tmp_path: Path) -> None:
+    some = texts[:5]
+    table = pa.table({"n": range(5), "text": some})
+    expected = [score.total for score in model.score(some)]
+    pq.write_table(table, tmp_path / "some.parquet")
+    for given in (table, {"text": some, "n": list(range(5))}, table.to_pylist(), table["text"], tmp_path / "some.parquet"):
+        assert [score.total for score in model.score(given)] == expected
+        assert model.embed(given).shape[0] == 5
+    assert model.score({"n": 3, "text": some[0]}).total == expected[0]
+    two = {"title": some, "body": [text + " more" for text in some]}
+    assert [score.total for score in model.score(two, field="title")] == expected
+    queries = {"q": ["I lost my {mask}.", "Where is my {mask}?"]}
+    assert [f.text for f in model.fill(queries, field="q")] == [f.text for f in model.fill(queries["q"])]
+
+
+def test_targets_are_one_word_or_several_trimmed_as_blanks_are(model: mw.Model) -> None:
+    assert [c.text for c in model.fill("I lost my {mask}.", targets="card").completions] == ["card"]
+    found = model.fill("{mask} is lost", targets=["Card", " Money", "Money"])
+    assert sorted(c.text for c in found.completions) == ["Card", "Money"]
+    assert found.text in ("Card is lost", "Money is lost")
+    for wrong in ([None], [3], 3):
+        with pytest.raises(QueryError, match=r"targets\[0\]: expected text, got"):
+            model.fill("I lost my {mask}.", targets=wrong)  # type: ignore[call-overload]
+
+
+def test_more_passes_than_tokens_are_all_of_them(model: mw.Model) -> None:
+    assert model.score("I lost my card", passes=10**9).per_token == model.score("I lost my card", passes="all").per_token
+    assert model.score("I lost my card", passes=np.int64(4)).total == model.score("I lost my card", passes=4).total
+
+
+def test_fills_are_whole_characters_in_any_script(tmp_path: Path) -> None:
+    """Of a tokeniser that has most characters in parts only."""
+    rng = random.Random(3)
+    characters = [chr(0x4E00 + 7 * i) for i in range(700)]
+    lines = ["".join(rng.choices(characters, [1 / (i + 1) for i in range(700)], k=14)) + "。" for _ in range(1500)]
+    small = ("net.width=32", "net.layers=2", "tokenizer.size=512", "train.batch_tokens=1024", "calibration.slots=40")
+    model = mw.train(lines, out=tmp_path / "m", steps=40, settings=small)
+    for line in lines[:4]:
+        for blank in ("{mask}{mask}", "{mask}{mask}{mask}", "{mask*}"):
+            for how in ({"n": 8}, {"draws": 12}):
+                filling = model.fill(line[:6] + blank + line[8:], **how)  # type: ignore[call-overload]
+                assert not any("\ufffd" in completion.text for completion in filling.completions)

@@ -64,3 +64,13 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(fresh: Path, monkeypat
     monkeypatch.setattr(native.tempfile, "gettempdir", lambda: str(fresh))
     assert native.library()[0]
     assert not list(open_to_all.iterdir())
+
+
+def test_a_user_without_a_home_folder_has_kernels_too(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", nobody)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(fresh / "tmp"))
+    assert native.library()[0]

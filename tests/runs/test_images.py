@@ -596,7 +596,7 @@ def test_pictures_that_python_holds_are_trained_on(photos: Path, tmp_path: Path)
     held = [wave(seed) if seed % 2 else Image.fromarray(wave(seed)) for seed in range(150)]
     heard: list[str] = []
     model = mw.train(held, out=tmp_path / "a", steps=4, settings=TINY, watch=lambda news: heard.append(news.words))
-    assert "taken for pictures: data[0] is a picture (Image)" in heard
+    assert "taken for pictures: it holds pictures (Image)" in heard
     same = mw.train(photos, out=tmp_path / "b", steps=4, settings=TINY).about.data
     assert model.about.data is not None
     assert same is not None
@@ -614,7 +614,7 @@ def test_pictures_that_python_holds_are_trained_on(photos: Path, tmp_path: Path)
         mw.train(held, out=tmp_path / "e", steps=4, settings=TINY, watch=killed)
     assert mw.train(out=tmp_path / "e", resume=True).about.data == model.about.data
     for wrong, words in (
-        ([*held[:3], photos], r"data\[0\]: expected a path, got Image"),
+        ([*held[:3], photos], r"data\[3\]: expected what data\[0\] is \(Image\), got"),
         (stack[..., 0], r"of the shape \(150, 30, 30\) alone would be one record of pictures; give a list of several"),
     ):
         with pytest.raises(RecipeError, match=words):

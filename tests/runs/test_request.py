@@ -54,7 +54,7 @@ def test_a_name_that_no_file_could_hold_is_refused_before_anything_is_read(tmp_p
         ({"tokenizer": "nowhere.json"}, "nowhere.json: no such file or folder"),
         ({"init": "nowhere"}, "nowhere: no such file or folder"),
         ({"data": []}, "data: there is nothing in it; give paths, or values"),
-        ({"data": ["a.txt", 5]}, "data[1]: expected a path, got int"),
+        ({"data": ["a.txt", 5]}, "data[1]: expected what data[0] is (str), got int"),
         ({"data": np.zeros((4, 4, 3), dtype=np.uint8)}, "data: a ndarray of the shape (4, 4, 3) alone would be one record"),
     ],
 )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import maskwright as mw
@@ -334,3 +337,30 @@ def test_overfitting_is_said_out_loud_and_the_best_weights_are_kept(texts: list[
     looks = [json.loads(line) for line in (tmp_path / "m" / "metrics.jsonl").read_text().splitlines() if "held_out" in line]
     best = min(looks, key=lambda line: line["held_out"]["nats"])
     assert model.about.trained.step == best["step"]
+
+
+@pytest.mark.parametrize("held", ["texts", "rows", "table"])
+def test_texts_that_python_holds_are_trained_on_as_files_are(texts: list[str], tmp_path: Path, held: str) -> None:
+    some = [" ".join(text.split()) for text in texts[:800]]
+    (tmp_path / "some.txt").write_text("\n".join(some))
+    rows = [{"n": number, "text": text} for number, text in enumerate(some)]
+    given = {"texts": (text for text in some), "rows": rows, "table": pa.Table.from_pylist(rows)}[held]
+    field = None if held == "texts" else "text"
+    ours = mw.train(given, field=field, out=tmp_path / "a", steps=5, settings=SETTINGS)
+    theirs = mw.train(tmp_path / "*.txt", out=tmp_path / "b", steps=5, settings=SETTINGS)
+    assert ours.about.data is not None
+    assert theirs.about.data is not None
+    assert (ours.about.data.records, ours.about.data.bytes) == (theirs.about.data.records, theirs.about.data.bytes)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_a_pipe_is_read_once_and_trained_on(corpus: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    content = "\n".join(corpus.read_text().splitlines()[:800])
+    writer = threading.Thread(target=pipe.write_text, args=(content,))
+    writer.start()
+    model = mw.train(pipe, out=tmp_path / "m", steps=5, settings=SETTINGS)
+    writer.join(timeout=60)
+    assert model.about.data is not None
+    assert model.about.data.records == 800

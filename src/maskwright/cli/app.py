@@ -7,6 +7,7 @@ Nothing heavy is imported until a command needs it.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -180,7 +181,7 @@ def fill(
     from maskwright.model.fill import FillOptions
     from maskwright.records.table import Layout
 
-    wanted = targets.split(",") if targets is not None else None
+    wanted = [target.strip() for target in targets.split(",")] if targets is not None else None
     loaded = maskwright.load(model, precision, device)
     kind = loaded.modality.value_type
     _told(loaded, "fill")
@@ -355,6 +356,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     `arguments` are those of the process unless they are given.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to stop
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"] or ["--help"]

@@ -145,7 +145,8 @@ def _records(given: Given, kind: ValueType, skipped: Notices, noted: Notices) ->
             raise DataError(f"no such file or folder (this model takes {kind.name})", where=text)
         if kind_of(Path(text)) and not any(c.isspace() for c in text):
             raise DataError("no such file (a text of that name can be piped in with -)", where=text)
-        return iter([Record(kind.of_python(text, kind.name), Origin(kind.name))]), True
+        spelled = os.fsencode(text).decode("utf-8", "surrogateescape")  # whatever encoding the locale claims
+        return iter([Record(kind.of_python(spelled, kind.name), Origin(kind.name))]), True
     source = Source(
         paths=(text,), value_type=kind, field=given.field, grain=given.record, layout=given.layout.checked(),
         on_bad=given.on_bad, on_skipped=skipped, on_notice=noted,

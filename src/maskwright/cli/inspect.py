@@ -25,7 +25,7 @@ def model(folder: Path) -> list[str]:
     lines = [f"{folder}: " + ("a model" if about and about.finished else "a run that is not finished")]
     metrics = folder / "metrics.jsonl"
     if metrics.is_file():
-        looks = [json.loads(line) for line in metrics.read_text().splitlines() if '"held_out"' in line]
+        looks = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines() if '"held_out"' in line]
         if looks:
             first, last = looks[0], looks[-1]
             lines.append(f"  held-out bits a byte: {first['held_out']['bits_per_byte']:.3f} at step {first['step']}, "

@@ -110,6 +110,26 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """One token of a query whose distribution was read, with what is known beside it by now."""
+
+    query: Query
+    index: int
+    """Index of the token in the query."""
+    window: Tokens
+    """The tokens that were read, those present that are known or filled already."""
+    at: int
+    """Index of the token in the window."""
+    together: Array
+    """Ascending indices into the window of the blanks that are filled with regard to each other, this one among them."""
+
+    @classmethod
+    def alone(cls, query: Query, index: int) -> Asked:
+        """A token of a query of which nothing has been filled."""
+        return cls(query, index, query.tokens, index, np.array([index]))
+
+
+@dataclass(frozen=True)
 class TokenColumns:
     """A record cut in bulk: its tokens' stored columns, and their extents along each axis."""
 
@@ -273,8 +293,8 @@ class Modality(ABC):
         """A record with blanks as a query; several variants where a blank's length is unknown, or one a target. Raises
         QueryError where there is no blank."""
 
-    def restrict(self, distribution: Any, asked: Sequence[tuple[Query, int]]) -> Distribution:
-        """What may stand at a blank of its query: row i of `distribution` is token asked[i][1] of query asked[i][0]."""
+    def restrict(self, distribution: Any, asked: Sequence[Asked]) -> Distribution:
+        """What may stand at each blank that is asked for, a row each, given what its neighbours hold by now."""
         return distribution
 
     @abstractmethod

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import QueryError
-from maskwright.modalities.base import Query
+from maskwright.modalities.base import Asked, Query
 from maskwright.model.predictor import Predictor, Question, truth
 from maskwright.model.windows import around
 from maskwright.tokens import Array, Distribution, Tokens, grid
@@ -228,7 +228,11 @@ def _calibrated(
     at: list[Array],
     config: DecodeConfig,
 ) -> Any:
-    where = [(d.query, int(d.window[i])) for (d, _), indices in zip(these, at, strict=True) for i in indices]
+    where = [
+        Asked(d.query, int(d.window[i]), h.tokens, int(i), d.blanks)
+        for (d, h), indices in zip(these, at, strict=True)
+        for i in indices
+    ]
     return predictor.modality.restrict(distribution.tempered(config.temperature), where)
 
 

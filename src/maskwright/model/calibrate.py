@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from maskwright.modalities.base import Query
+from maskwright.modalities.base import Asked, Query
 from maskwright.model import span_length
 from maskwright.model.beam_decode import DecodeConfig, best
 from maskwright.model.calibration import CONTEXT, FEWEST, PASSES, Calibration, CalibrationConfig
@@ -173,7 +173,7 @@ def slot_nats(predictor: Predictor, questions: Sequence[Question], temperature: 
     """(n,) nats of the truth at every slot that is asked, in the order of the questions."""
 
     def answer(distribution: Distribution, members: list[int], rows: Array) -> list[Array]:
-        asked = [(Query(questions[m].tokens), int(i)) for m in members for i in questions[m].at]
+        asked = [Asked.alone(Query(questions[m].tokens), int(i)) for m in members for i in questions[m].at]
         restricted = predictor.modality.restrict(distribution.tempered(temperature), asked)
         nats = restricted.nll(truth(questions, members)).double().cpu().numpy()
         return [nats[a:b] for a, b in pairwise(rows)]

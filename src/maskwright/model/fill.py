@@ -8,17 +8,18 @@ data they are is the modality's affair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from maskwright.errors import QueryError, option
-from maskwright.modalities.base import Query
+from maskwright.modalities.base import Asked, Query
 from maskwright.model import beam_decode, iterative_decode, span_length
 from maskwright.model.beam_decode import Candidates, Completion, DecodeConfig
 from maskwright.model.calibration import Calibration
+from maskwright.model.numbers import share, whole
 from maskwright.model.predictor import Predictor, Question
 from maskwright.model.results import Filled, Filling, Slot
 from maskwright.model.windows import around
@@ -42,27 +43,39 @@ class FillOptions:
     draws: int | None = None
     """Number of samples to draw, which depend on the query and `seed` alone; None: no samples."""
     seed: int = 0
-    targets: Sequence[str] | None = None
+    targets: Sequence[str] | str | None = None
     """Values that the only blank may take; None: any."""
     coverage: float | None = None
     """Probability with which each slot's set of values, the smallest such set, holds the truth; None: no sets."""
 
     def __post_init__(self) -> None:
-        for name, number in (("top_k", self.top_k), ("n", self.n), ("draws", self.draws)):
-            if number is not None and number < 1:
-                raise QueryError(f"{name} must be at least 1, got {number}", option=name)
+        checked: dict[str, Any] = {"top_k": whole(self.top_k, "top_k", 1), "seed": whole(self.seed, "seed", 0)}
+        checked |= {name: whole(n, name, 1) for name, n in (("n", self.n), ("draws", self.draws)) if n is not None}
+        if self.targets is not None:
+            checked["targets"] = _checked_targets(self.targets)
+        if self.coverage is not None:
+            checked["coverage"] = share(self.coverage, "coverage")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
         if sum(choice is not None for choice in (self.n, self.draws, self.targets)) > 1:
             raise QueryError("choose one of n, draws and targets", option="n")
-        if self.targets is not None and not self.targets:
-            raise QueryError("targets is empty", fix="name at least one", option="targets")
-        if self.seed < 0:
-            raise QueryError(f"seed must be at least 0, got {self.seed}", option="seed")
 
     @property
     def lists(self) -> str:
         """The name of the option that asks for a list of what may stand at a blank, where one does."""
         asked = {"coverage": self.coverage, "n": self.n, "targets": self.targets}
         return next((name for name, value in asked.items() if value is not None), "")
+
+
+def _checked_targets(given: Any) -> tuple[str, ...]:
+    """One word, or several. Raises QueryError for none, and for what is no text."""
+    targets = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
+    if not targets:
+        raise QueryError("targets is empty", fix="name at least one", option="targets")
+    for number, target in enumerate(targets):
+        if not isinstance(target, str):
+            raise QueryError(f"targets[{number}]: expected text, got {type(target).__name__}", option="targets")
+    return tuple(dict.fromkeys(map(str, targets)))
 
 
 @dataclass(frozen=True)
@@ -217,18 +230,20 @@ class Filler:
 
     def _read(self, places: Sequence[tuple[Tokens, Query, int]], take: Callable[[Distribution, int], _T]) -> list[_T]:
         """`take(distribution, number)` of the calibrated one at each place, hidden together with whatever is absent."""
-        questions = []
-        for tokens, _, i in places:
+        questions, asked = [], []
+        for tokens, query, i in places:
             own = around(tokens.shape, np.array([i]), self.predictor.most)
             window, at = tokens.take(own), np.searchsorted(own, [i])
             hidden = ~window.present
             hidden[at] = True
             questions.append(Question(window, hidden, at))
+            together = np.flatnonzero(np.isin(own, query.blanks))
+            asked.append(Asked(query, i, window, int(at[0]), together))
 
         def answer(distribution: Distribution, members: list[int], rows: Array) -> list[_T]:
             calibrated = distribution.tempered(self.calibration.slot)
-            whole = self.modality.restrict(calibrated, [places[m][1:] for m in members])
-            return [take(whole.take([row]), member) for row, member in enumerate(members)]
+            possible = self.modality.restrict(calibrated, [asked[m] for m in members])
+            return [take(possible.take([row]), member) for row, member in enumerate(members)]
 
         return self.predictor.ask(questions, answer)
 

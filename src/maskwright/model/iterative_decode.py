@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.modalities.base import Query
+from maskwright.modalities.base import Asked, Query
 from maskwright.model.beam_decode import Completion, DecodeConfig
 from maskwright.model.predictor import Predictor, Question
 from maskwright.model.windows import Windows, windows
@@ -135,7 +135,12 @@ def _read(
         questions.append(Question(piece, ~piece.present, np.searchsorted(own, open_)))
 
     def answer(distribution: Distribution, members: list[int], rows: Array) -> list[tuple[Array, dict[str, Array], float]]:
-        where = [(queries[due[m][0]].query, int(i)) for m in members for i in due[m][2]]
+        # Many are filled by one reading, without regard to each other.
+        where = [
+            Asked(queries[due[m][0]].query, int(i), questions[m].tokens, int(at), np.array([at]))
+            for m in members
+            for i, at in zip(due[m][2], questions[m].at, strict=True)
+        ]
         whole = predictor.modality.restrict(distribution.tempered(config.temperature), where)
         certainty = whole.certainty().cpu().numpy()
         surest, turns = [], []

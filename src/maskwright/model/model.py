@@ -24,9 +24,9 @@ from maskwright.model.embed import embed
 from maskwright.model.fill import Filler, FillOptions
 from maskwright.model.predictor import Predictor
 from maskwright.model.results import Filling, Score
-from maskwright.model.score import check_passes, score
+from maskwright.model.score import checked_passes, score
 from maskwright.nets.masked import MaskedNet
-from maskwright.records.read import records_of
+from maskwright.records.read import is_single, records_of
 from maskwright.records.record import Record
 from maskwright.records.value_type import Value
 from maskwright.system.device import torch_device
@@ -43,7 +43,9 @@ GROUP_SIZE, GROUP_RECORDS = 500_000, 2048
 class Model:
     """A net, its modality and its calibration. `model.net` is a torch module, for whoever wants to go on from it.
 
-    Its verbs may be called from several threads at once.
+    Its verbs take one record, and give one answer; or many, and give a list: a list or generator of values, dictionaries,
+    a table (of pandas, polars, Arrow, `datasets`), a `Path` of a file or folder. `field` names the column, where there are
+    several that could be meant. They may be called from several threads at once.
     """
 
     def __init__(self, net: MaskedNet, modality: Modality, about: About) -> None:
@@ -62,9 +64,10 @@ class Model:
         n: int | None = ...,
         draws: int | None = ...,
         seed: int = ...,
-        targets: Sequence[str] | None = ...,
+        targets: Sequence[str] | str | None = ...,
         coverage: float | None = ...,
         mask: Any = ...,
+        field: str | None = ...,
     ) -> Filling: ...
     @overload
     def fill(
@@ -75,9 +78,10 @@ class Model:
         n: int | None = ...,
         draws: int | None = ...,
         seed: int = ...,
-        targets: Sequence[str] | None = ...,
+        targets: Sequence[str] | str | None = ...,
         coverage: float | None = ...,
         mask: Any = ...,
+        field: str | None = ...,
     ) -> list[Filling]: ...
     def fill(
         self,
@@ -87,9 +91,10 @@ class Model:
         n: int | None = None,
         draws: int | None = None,
         seed: int = 0,
-        targets: Sequence[str] | None = None,
+        targets: Sequence[str] | str | None = None,
         coverage: float | None = None,
         mask: Any = None,
+        field: str | None = None,
     ) -> Filling | list[Filling]:
         """Fills the blanks of one query, or of each of many.
 
@@ -104,11 +109,11 @@ class Model:
         """
         options = FillOptions(top_k=top_k, n=n, draws=draws, seed=seed, targets=targets, coverage=coverage)
         filler = self.filler(options)
-        records = self._records(query, "query")
+        records = self._records(query, field, "query")
         if mask is not None:
             records = self.masked(records, mask)
         groups = self.groups(records)
-        queries = prefetch(((g, [self.modality.blanks(record, targets) for record in g]) for g in groups), 1)
+        queries = prefetch(((g, [self.modality.blanks(record, options.targets) for record in g]) for g in groups), 1)
         found = [filling for group, variants in queries for filling in filler.fill(group, variants, options)]
         return found[0] if self._is_one(query) else found
 
@@ -127,10 +132,10 @@ class Model:
     # score and embed
 
     @overload
-    def score(self, record: One, passes: int | str = PASSES) -> Score: ...  # type: ignore[overload-overlap]
+    def score(self, record: One, passes: int | str = ..., *, field: str | None = ...) -> Score: ...  # type: ignore[overload-overlap]
     @overload
-    def score(self, record: Iterable[Any], passes: int | str = PASSES) -> list[Score]: ...
-    def score(self, record: Any, passes: int | str = PASSES) -> Score | list[Score]:
+    def score(self, record: Iterable[Any], passes: int | str = ..., *, field: str | None = ...) -> list[Score]: ...
+    def score(self, record: Any, passes: int | str = PASSES, *, field: str | None = None) -> Score | list[Score]:
         """How strange each record is: negative pseudo-log-likelihood in nats, in all and for each token.
 
         Every token is scored exactly once, in `passes` masks with disjoint targets; "all" hides one token at a time
@@ -140,9 +145,9 @@ class Model:
             >>> usual.mean < odd.mean
             True
         """
-        check_passes(passes)
+        passes = checked_passes(passes)
         out = []
-        for group, encoded in self._encoded(self._records(record)):
+        for group, encoded in self._encoded(self._records(record, field)):
             found = score(self.predictor, encoded, [r.key for r in group], passes)
             for tokens, values in zip(encoded, found, strict=True):
                 known = tokens.take(tokens.present)
@@ -164,7 +169,7 @@ class Model:
             raise QueryError(f"the threshold is for {PASSES} passes", fix="leave passes out", option="passes")
         return self.calibration.threshold(false_alarms)
 
-    def embed(self, record: Any) -> Array:
+    def embed(self, record: Any, *, field: str | None = None) -> Array:
         """(n, W) float32 rows of unit length, or (W,) for one record: of text the mean of the final states of all
         known tokens; of pictures mean and deviation of those in each of 2 x 2 cells (`Modality.pooling`).
 
@@ -172,7 +177,7 @@ class Model:
             >>> vectors.shape == (2, model.about.net["width"])
             True
         """
-        out = [embed(self.predictor, encoded) for _, encoded in self._encoded(self._records(record))]
+        out = [embed(self.predictor, encoded) for _, encoded in self._encoded(self._records(record, field))]
         width = self.modality.pooling.width(self.modality.axes, self.net.config.width)
         rows = np.concatenate(out) if out else np.zeros((0, width), dtype=np.float32)
         return rows[0] if self._is_one(record) else rows
@@ -204,11 +209,11 @@ class Model:
 
         return prefetch(((group, encoded(group)) for group in self.groups(records)), 1)
 
-    def _records(self, given: Any, name: str = "input") -> Iterator[Record]:
-        return records_of(given, self.modality.value_type, name)
+    def _records(self, given: Any, field: str | None, name: str = "input") -> Iterator[Record]:
+        return records_of(given, self.modality.value_type, name, field)
 
     def _is_one(self, given: Any) -> bool:
-        return isinstance(given, Record) or self.modality.value_type.is_one(given)
+        return is_single(given, self.modality.value_type)
 
 
 def load(path: str | os.PathLike[str], precision: str = "float32", device: str = "auto") -> Model:

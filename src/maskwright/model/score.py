@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from maskwright.errors import QueryError
+from maskwright.model.numbers import whole
 from maskwright.model.predictor import Predictor, Question, truth
 from maskwright.model.windows import windows
 from maskwright.tokens import Array, Distribution, Tokens, collate
@@ -21,10 +22,14 @@ from maskwright.tokens.masking import cover
 ALL = "all"
 
 
-def check_passes(passes: int | str) -> None:
-    """Raises QueryError for what is neither a number of passes nor "all"."""
-    if passes != ALL and (not isinstance(passes, int) or passes < 1):
-        raise QueryError(f'passes must be a whole number above 0, or "all"; got {passes!r}', option="passes")
+def checked_passes(passes: int | str) -> int | str:
+    """A number of passes, or "all". Raises QueryError for anything else."""
+    if isinstance(passes, str) and passes == ALL:
+        return passes
+    try:
+        return whole(passes, "passes", 1)
+    except QueryError:
+        raise QueryError(f'passes must be a whole number above 0, or "all"; got {passes!r}', option="passes") from None
 
 
 def score(predictor: Predictor, records: Sequence[Tokens], keys: Sequence[int], passes: int | str) -> list[Array]:
@@ -37,7 +42,8 @@ def score(predictor: Predictor, records: Sequence[Tokens], keys: Sequence[int], 
             piece = tokens.take(own)
             mine = cuts.owner[own] == w
             # A window that answers for a part takes that part of the passes: as much of it is hidden as of a whole one.
-            count = int(mine.sum()) if passes == ALL else -(-int(passes) * int(mine.sum()) // max(len(piece), 1))
+            most = int(mine.sum())
+            count = most if passes == ALL else min(-(-int(passes) * most // max(len(piece), 1)), most)
             for mask in cover(collate([piece], [key]), max(count, 1), mine):
                 questions.append(Question(piece, mask.hidden, mask.target))
                 places.append((number, own[mask.target]))

@@ -15,7 +15,7 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from maskwright.errors import DataError, option
-from maskwright.records import tables, walk
+from maskwright.records import python_values, tables, walk
 from maskwright.records.columnar import SavedDataset, is_saved_dataset
 from maskwright.records.compressed import opened
 from maskwright.records.fields import FieldPicker, NoColumn
@@ -53,7 +53,7 @@ class Source:
 
     paths: tuple[str, ...]
     value_type: ValueType
-    values: Sequence[Any] = ()
+    values: Sequence[Any] | Table = ()
     """Values that Python gives, for which `VALUES` stands among the paths; empty where all paths are files or folders."""
     field: str | None = None
     """Column of a table that holds the records, or a path into it; None: found by name or content."""
@@ -112,6 +112,8 @@ def stamp(source: Source) -> list[list[Any]]:
 
 def has_columns(source: Source) -> bool:
     """Whether there is a table in it, of which a column can be named."""
+    if isinstance(source.values, Table):
+        return True
     for path in (Path(path) for path in source.paths if not once(path)):
         inside = filter(source.value_type.takes, walk.files(path)) if path.is_dir() else [path]
         if (path.is_dir() and is_saved_dataset(path)) or any(map(tables.is_table, inside)) or tables.kind_of(path) == "json":
@@ -119,17 +121,68 @@ def has_columns(source: Source) -> bool:
     return False
 
 
-def records_of(given: Any, value_type: ValueType, name: str = "input") -> Iterator[Record]:
-    """What Python holds (one value or record, or many) as records, in order, each made when its turn comes. Raises
-    DataError for what is no value; `Record`s are taken as they are."""
-    if isinstance(given, Record) or value_type.is_one(given) or not isinstance(given, Iterable):
-        given = [given]
-    for number, value in enumerate(given):
+def records_of(given: Any, value_type: ValueType, name: str = "input", field: str | None = None) -> Iterator[Record]:
+    """What Python holds (one value or record, or many; dictionaries; a table, of which `field` names the column; a path of a
+    file or folder) as records, in order, each made when its turn comes. Raises DataError for what is no value; `Record`s are
+    taken as they are."""
+    given = python_values.scalar(given)
+    paths = _paths_in(given, value_type)
+    if paths:
+        yield from read(Source(paths=paths, value_type=value_type, field=field, on_notice=warn))
+        return
+    table, values = None if value_type.is_one(given) else python_values.table_in(given, name), iter([given])
+    if table is None and not is_single(given, value_type):
+        table, values = python_values.rows_or_values(given, name)
+    if table is not None:
+        yield from _held(table, value_type, field)
+        return
+    if field:
+        raise DataError(f"{option('field', field)} names a column, but here is no table", where=name, option="field")
+    for number, value in enumerate(values):
         if isinstance(value, Record):
             yield value
         else:
             where = f"{name}[{number}]"
             yield Record(value_type.of_python(value, where, warn), Origin(where))
+
+
+def is_single(given: Any, value_type: ValueType) -> bool:
+    """Whether what Python gives is one record, which has one answer, rather than many."""
+    given = python_values.scalar(given)
+    if isinstance(given, Mapping):
+        return not python_values.is_columns(given)
+    if isinstance(given, Record) or _paths_in(given, value_type):
+        return isinstance(given, Record)
+    return value_type.is_one(given) or not (isinstance(given, Iterable) or python_values.has_columns(given))
+
+
+def _paths_in(given: Any, value_type: ValueType) -> tuple[str, ...]:
+    """The files that a path names, where it isn't the path of one value."""
+    if not isinstance(given, os.PathLike):
+        return ()
+    paths = tuple(python_values.expanded(os.fspath(given)))
+    lone = (
+        len(paths) == 1
+        and not value_type.spelled_out
+        and not os.path.isdir(paths[0])
+        and not tables.is_table(Path(paths[0]))
+    )
+    return () if lone else paths
+
+
+def _held(table: Table, value_type: ValueType, field: str | None) -> Iterator[Record]:
+    """The records of a table that Python holds, a row each at least. Raises DataError for the first that has none."""
+
+    def stop(error: DataError) -> None:
+        raise error
+
+    picker = FieldPicker.of(table, field, None, value_type)
+    for row, place, number in table.rows(picker.wanted, stop) if picker else ():
+        values, group = picker.pick(row, Origin(table.name, place, number), warn, stop) if picker else ([], "")
+        for value, origin in values:
+            if value is None:
+                raise python_values.blank(table, field or "", number)
+            yield Record(value, origin, group)
 
 
 def _stop_or_skip(source: Source) -> OnBad:
@@ -157,7 +210,9 @@ def _is_file(path: str) -> bool:
 def _path(path: str, source: Source, on_bad: OnBad) -> Iterator[Record]:
     """What is no file: a folder, or what Python or another process gives."""
     name, where = once(path), Path(path)
-    if path == VALUES:
+    if path == VALUES and isinstance(source.values, Table):
+        yield from _rows(source.values, source, on_bad)
+    elif path == VALUES:
         _no_columns(name, source)
         if source.grain:
             what = f"{option('record', source.grain)} is for files"
@@ -253,8 +308,12 @@ def _grouped(items: Iterable[_T], length: Callable[[_T], int]) -> Iterator[list[
 
 
 def _values(source: Source, on_bad: OnBad) -> Iterator[Record]:
+    assert not isinstance(source.values, Table)
     for number, value in enumerate(source.values):
         name = f"data[{number}]"
+        if isinstance(value, Record):
+            yield value
+            continue
         try:
             yield Record(source.value_type.of_python(value, name, source.on_notice), Origin(name))
         except DataError as error:

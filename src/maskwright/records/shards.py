@@ -48,7 +48,9 @@ class Writer:
 
     def close(self) -> None:
         self.discard()
-        (self.folder / "columns.json").write_text(json.dumps({n: [d.base.str, d.shape] for n, d in self.columns.items()}))
+        (self.folder / "columns.json").write_text(
+            json.dumps({n: [d.base.str, d.shape] for n, d in self.columns.items()}), encoding="utf-8"
+        )
         arrays: dict[str, Any] = {
             name: np.frombuffer(getattr(self, name), dtype=np.int64 if name in ("lengths", "sizes") else np.uint64)
             for name in ("lengths", "keys", "folds", "groups", "sizes")
@@ -68,7 +70,7 @@ class Shards:
         self.lengths, self.keys, self.folds = index["lengths"], index["keys"], index["folds"]
         self.groups, self.sizes, self.shapes = index["groups"], index["sizes"], index["shapes"]
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
-        columns = json.loads((folder / "columns.json").read_text())
+        columns = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
         self.columns: dict[str, Array] = {}
         for name, (kind, inner) in columns.items():
             dtype = np.dtype((kind, tuple(inner)))

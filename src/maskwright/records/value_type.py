@@ -14,6 +14,7 @@ from typing import Any
 from maskwright.errors import DataError, QueryError, option
 from maskwright.records import text_stream
 from maskwright.records.notices import Listener, unheard
+from maskwright.records.python_values import has_columns
 from maskwright.records.record import Origin, content
 from maskwright.records.text_stream import OnBad
 
@@ -87,7 +88,7 @@ class ValueType(ABC):
 
     def is_one(self, given: Any) -> bool:
         """Whether what Python gives is one value, not many."""
-        return isinstance(given, (str, bytes, Value)) or not isinstance(given, Iterable)
+        return isinstance(given, (str, bytes, Value)) or not (isinstance(given, Iterable) or has_columns(given))
 
     def of_cell(self, cell: Any, where: str, field: str, notice: Listener) -> Any:
         """The value in a table's cell; None where the cell is blank. Raises DataError."""

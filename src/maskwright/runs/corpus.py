@@ -19,6 +19,7 @@ from maskwright.records.notices import Notices
 from maskwright.records.read import has_columns
 from maskwright.records.shards import Shards
 from maskwright.records.split import Split, split
+from maskwright.records.table import Table
 from maskwright.runs.recipe import Recipe
 from maskwright.system.progress import Progress, Watcher
 from maskwright.tokens import Tokens, uncollate
@@ -44,7 +45,7 @@ class Corpus:
         return self.prepared.shards
 
 
-def read_corpus(recipe: Recipe, values: Sequence[Any], folder: Path, watch: Watcher, begun: bool) -> Corpus:
+def read_corpus(recipe: Recipe, values: Sequence[Any] | Table, folder: Path, watch: Watcher, begun: bool) -> Corpus:
     """Fits the recipe's modality and tokenises all data into `folder`, or takes up what is there.
 
     A run that has `begun` goes on with the tokens that it began with. Raises DataError.

@@ -21,7 +21,7 @@ from maskwright.model.calibration import CalibrationConfig
 from maskwright.nets.encoder import NetConfig
 from maskwright.records.notices import Listener, unheard
 from maskwright.records.read import Source
-from maskwright.records.table import Layout
+from maskwright.records.table import Layout, Table
 from maskwright.records.value_type import ValueType
 from maskwright.system.atomic_files import write_whole
 from maskwright.tokens.masking import MaskConfig
@@ -61,7 +61,7 @@ class DataConfig:
     def source(
         self,
         value_type: ValueType,
-        values: Sequence[Any] = (),
+        values: Sequence[Any] | Table = (),
         on_skipped: Listener = unheard,
         on_notice: Listener = unheard,
     ) -> Source:

@@ -16,7 +16,10 @@ from maskwright.errors import RecipeError, RunError, option
 from maskwright.modalities import detect
 from maskwright.modalities.base import Modality
 from maskwright.nets.encoder import NetConfig
+from maskwright.records.python_values import cells, expanded, paths_or_texts, rows_or_values, scalar, table_in
 from maskwright.records.read import VALUES, once
+from maskwright.records.record import Record
+from maskwright.records.table import Table
 from maskwright.runs import sizing
 from maskwright.runs.recipe import Recipe, parsed
 from maskwright.system.device import torch_device
@@ -84,7 +87,7 @@ class Resolved:
     given: dict[str, Any]
     """Recipe keys that were given, with their values; planning leaves them as they are."""
     length: sizing.AskedLength
-    values: tuple[Any, ...] = ()
+    values: Sequence[Any] | Table = ()
     """The data itself, where it was given as values instead of paths; otherwise empty."""
     notice: str = ""
     """Message on what kind of data was recognised, and why; empty where the user named it."""
@@ -107,7 +110,8 @@ def resolve(request: TrainRequest) -> Resolved:
     notice = ""
     if "modality" not in given:
         if paths:
-            found, why = detect.claimed(paths, values, request.field)
+            seen = cells(values, request.field) if isinstance(values, Table) else values
+            found, why = detect.claimed(paths, seen, request.field)
             recipe, notice = Recipe.of_modality(found.name), f"taken for {found.value_type.name}: {why}"
         else:  # a run is gone on with; what is given tells enough for it to be checked
             recipe = Recipe.of_modality(_owner(given))
@@ -129,28 +133,35 @@ def resolve(request: TrainRequest) -> Resolved:
     return Resolved(recipe, given, length, values, notice)
 
 
-def _parted(data: Data | None) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    """The paths of what was given; or what stands for them, and the values."""
+def _parted(data: Data | None) -> tuple[tuple[str, ...], Sequence[Any] | Table]:
+    """The paths of what was given; or what stands for them, and the values, or the table that holds them."""
+    data = scalar(data)
     if data is None or isinstance(data, (str, os.PathLike)):
-        return () if data is None else (os.fspath(data),), ()
-    if hasattr(data, "to_parquet"):
-        fix = "save it (`to_parquet`), and name the file"
-        raise RecipeError(f"a {type(data).__name__} in memory", where="data", fix=fix, option="data")
+        return () if data is None else tuple(expanded(os.fspath(data))), ()
+    table = table_in(data, "data")
+    if table is not None:
+        return (VALUES,), table
     kinds = [d.value_type for d in detect.descriptors().values()]
     one_of = next((kind.name for kind in kinds if kind.is_one(data) and isinstance(data, Iterable)), "")
     if one_of:
         what = f"a {type(data).__name__}{_shape(data)} alone would be one record of {one_of}"
         raise RecipeError(what, where="data", fix="give a list of several", option="data")
-    items = tuple(data) if isinstance(data, Iterable) else (data,)
+    table, values = rows_or_values(data if isinstance(data, Iterable) else (data,), "data")
+    items = tuple(values)
+    if table is not None:
+        return (VALUES,), table
     if not items:
         raise RecipeError("there is nothing in it", where="data", fix="give paths, or values", option="data")
-    paths = tuple(os.fspath(item) for item in items if isinstance(item, (str, os.PathLike)))
+    if all(isinstance(item, (str, os.PathLike)) for item in items):
+        paths = paths_or_texts(items, "data")
+        return (paths, ()) if paths else ((VALUES,), items)
     for number, item in enumerate(items):
-        if isinstance(item, (str, os.PathLike)) != bool(paths) or not any(kind.is_one(item) for kind in kinds):
-            wanted = "a path" if paths else f"a path, or one of {' or '.join(kind.name for kind in kinds)}"
-            what = f"expected {wanted}, got {type(item).__name__}"
-            raise RecipeError(what, where=f"data[{number}]", option="data")
-    return (paths, ()) if paths else ((VALUES,), items)
+        mixed = isinstance(item, (str, os.PathLike)) != isinstance(items[0], (str, os.PathLike))
+        if mixed or not (isinstance(item, Record) or any(kind.is_one(item) for kind in kinds)):
+            what = f"expected what data[0] is ({type(items[0]).__name__}), got {type(item).__name__}"
+            fix = f"give paths, texts, dictionaries, or {' or '.join(kind.name for kind in kinds)}"
+            raise RecipeError(what, where=f"data[{number}]", fix=fix, option="data")
+    return (VALUES,), items
 
 
 def _owner(given: Mapping[str, Any]) -> str:

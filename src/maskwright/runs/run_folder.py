@@ -122,7 +122,7 @@ def checkpoint_to_resume(out: Path, shards: Shards, recipe: Recipe, resume: bool
         (out / METRICS).write_bytes(b"")
         write_whole(path, json.dumps(here).encode())
         return None
-    was = json.loads(path.read_text())
+    was = json.loads(path.read_text(encoding="utf-8"))
     for name, value in here.items():
         if was[name] != value and name != "cores":
             raise RunError(f"can't go on exactly: {name} was {was[name]}, is {value}", where=out, fix=elsewhere)

@@ -90,7 +90,7 @@ def fast_dtype(place: torch.device) -> torch.dtype:
 def vendor() -> str:
     """As the chip names it, GenuineIntel or AuthenticAMD; "" where that can't be known."""
     try:
-        said = CHIP.read_text()
+        said = CHIP.read_text(encoding="utf-8")
     except OSError:
         said = platform.processor()
     return next((name for name in ("AuthenticAMD", "GenuineIntel") if name in said), "")

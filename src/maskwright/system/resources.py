@@ -32,6 +32,6 @@ def memory() -> float:
 def _numbers(name: str) -> list[float]:
     """What a container's limits say (control groups, version 2 or 1); nothing where there is none."""
     try:
-        return [float(word) for word in (CONTAINER / name).read_text().split()]
+        return [float(word) for word in (CONTAINER / name).read_text(encoding="utf-8").split()]
     except (OSError, ValueError):
         return []

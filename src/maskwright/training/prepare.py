@@ -77,7 +77,7 @@ def prepare(
     note = folder / "prepared.json"
     made = {"modality": modality.describe(), "sources": [_described(source), _described(held_out)]}
     if note.is_file() and Shards.ready(folder):
-        known = json.loads(note.read_text())
+        known = json.loads(note.read_text(encoding="utf-8"))
         if begun or (known["made"] == made and not any(map(once, source.paths))):
             modality.load(folder)
             return _prepared(folder, known, modality, changed=known["made"] != made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.errors import DataError, ModelError
-from maskwright.modalities.text.bpe import SPECIALS, Vocabulary, suggested_size
+from maskwright.modalities.text.bpe import LONGEST_WORD, SPECIALS, Vocabulary, cut_words, suggested_size
 
 SAMPLES = [
     "def f(x):\n\treturn  x\n",
@@ -101,3 +102,20 @@ def test_a_tokeniser_without_a_mask_is_refused(tmp_path: Path) -> None:
         Vocabulary.load(path)
     with pytest.raises(ModelError, match="no tokeniser there"):
         Vocabulary.load(path.with_name("other"))
+
+
+@given(st.text(st.sampled_from("ab \n漢"), max_size=40).map(lambda text: text.replace("a", "a" * 150)))
+@settings(deadline=None)
+def test_words_without_an_end_are_cut_and_nothing_is_lost(text: str) -> None:
+    parts = list(cut_words(text))
+    assert "".join(parts) == text
+    assert all(len(word) <= LONGEST_WORD for part in parts for word in part.split())
+    if all(len(word) <= LONGEST_WORD for word in text.split()):
+        assert parts == [text]
+
+
+def test_a_tokeniser_learns_from_one_endless_word() -> None:
+    """In the square of its length it would take hours."""
+    letters = "".join(random.Random(1).choices("ACGT", k=2_000_000))
+    vocabulary = Vocabulary.train([letters], 512)
+    assert vocabulary.text(vocabulary.ids([letters[:5000]])[0]) == letters[:5000]

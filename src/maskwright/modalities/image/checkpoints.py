@@ -39,7 +39,7 @@ class ImageCheckpoints(Checkpoints):
 
 def write_config(folder: Path, config: ImageConfig) -> None:
     """Writes what a model's images are."""
-    (folder / FILE).write_text(json.dumps(asdict(config), indent=2) + "\n")
+    (folder / FILE).write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
 
 
 def read_config(folder: Path) -> ImageConfig:
@@ -47,7 +47,7 @@ def read_config(folder: Path) -> ImageConfig:
     own, named = (folder / FILE).is_file(), folder / FILE
     try:
         if own:
-            said = json.loads(named.read_text())
+            said = json.loads(named.read_text(encoding="utf-8"))
             values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in said.items()}
             config = ImageConfig(**values)
         else:

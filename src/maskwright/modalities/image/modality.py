@@ -17,7 +17,7 @@ import numpy as np
 from torch import nn
 
 from maskwright.errors import DataError, QueryError, RecipeError, option
-from maskwright.modalities.base import Modality, Pooling, Query, TokenColumns
+from maskwright.modalities.base import Asked, Modality, Pooling, Query, TokenColumns
 from maskwright.modalities.image import augment
 from maskwright.modalities.image.baseline import ImageBaseline
 from maskwright.modalities.image.blend import blended
@@ -204,11 +204,12 @@ class ImageModality(Modality):
         template = _Template(record.value, shown)
         return [Query(replace(tokens, present=tokens.present & whole), template, informed=bool(known.any()))]
 
-    def restrict(self, distribution: Any, asked: Sequence[tuple[Query, int]]) -> Levels:
+    def restrict(self, distribution: Any, asked: Sequence[Asked]) -> Levels:
         """What is known of a patch that a blank touches goes with what is drawn beside it; beyond edges nothing is drawn."""
         assert isinstance(distribution, Levels)
         rows, level, known, there = [], [], [], []
-        for row, (query, at) in enumerate(asked):
+        for row, one in enumerate(asked):
+            query, at = one.query, one.index
             inside = query.tokens.values["known"][at]
             if query.template and (query.template.known[at].any() or not inside.all()):
                 rows.append(row)

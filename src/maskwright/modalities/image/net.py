@@ -191,7 +191,7 @@ def of_others(folder: Path) -> tuple[ImageConfig, Path]:
     JSON raises."""
     _, theirs = convert.read_config(folder, VIT_FAMILIES)
     path = folder / PREPROCESSOR
-    normal = json.loads(path.read_text()) if path.is_file() else {}
+    normal = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     channels = theirs.get("num_channels", 3)
     if normal.get("do_normalize") is False:  # levels from 0 to 1, as they are
         normal = {"image_mean": [0.0] * channels, "image_std": [1.0] * channels}

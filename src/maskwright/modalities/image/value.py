@@ -90,7 +90,7 @@ class ImageType(ValueType):
 
     def is_one(self, given: Any) -> bool:
         if isinstance(given, np.ndarray):
-            return given.ndim < 4 and given.dtype != object
+            return given.ndim < 4 and given.dtype.kind in "buif"
         return isinstance(given, (Image, str, os.PathLike, *files.BYTES)) or files.is_image(given)
 
     def of_cell(self, cell: Any, where: str, field: str, notice: Listener) -> Image:
@@ -141,8 +141,11 @@ IMAGE = ImageType()
 
 def claim(paths: Sequence[str], values: Sequence[Any], field: str | None) -> Claim:
     """Folders of which pictures are the better part, tables with a column of encoded ones, arrays and Pillow's images."""
-    if values and IMAGE.is_one(values[0]):
-        return Claim(SURE, f"data[0] is a picture ({type(values[0]).__name__})")
+    first = next((value for value in values if _is_picture(value)), None)
+    if first is not None:
+        return Claim(SURE, f"it holds pictures ({type(first).__name__})")
+    if len(values):
+        return Claim(0.0, "no pictures in it")
     for path in map(Path, paths):
         if path.is_dir() and not is_saved_dataset(path):
             found = list(itertools.islice(walk.files(path), PEEKED))
@@ -158,6 +161,14 @@ def claim(paths: Sequence[str], values: Sequence[Any], field: str | None) -> Cla
         if column:
             return Claim(SURE, f"column {column!r} of {path} holds encoded pictures")
     return Claim(0.0, "no pictures in it")
+
+
+def _is_picture(value: Any) -> bool:
+    """Whether something that Python holds is a picture itself, not text, and not the path of one."""
+    value = getattr(value, "value", value)
+    return not isinstance(value, (str, os.PathLike)) and (
+        IMAGE.is_likely(value) or (value is not None and IMAGE.is_one(value))
+    )
 
 
 def _column_of_images(path: Path, field: str | None) -> str:

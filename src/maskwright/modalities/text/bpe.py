@@ -7,9 +7,12 @@ of others may bring a WordPiece instead (BERT's), or normalise: what it drops (c
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from tokenizers import AddedToken, Encoding, Tokenizer, decoders, models, pre_to
 
 from maskwright.errors import DataError, ModelError
 from maskwright.modalities.text.extend_vocabulary import extended
+from maskwright.modalities.text.utf8_states import reachable, transitions
 from maskwright.tokens import Array
 
 SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
@@ -30,6 +34,9 @@ _ROLES = {
 }
 
 
+LONGEST_WORD = 256
+"""Characters without a space that a tokeniser learns from in one piece."""
+_LONG = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 _ROWS = "vocabulary_rows"
 _PROBES = (" a  B\n\tc", "Straße 漢字 🎈", "don't [MASK] ##x ▁y")
 """Texts that a byte-level tokeniser must give back exactly as they were."""
@@ -39,6 +46,23 @@ def suggested_size(corpus_bytes: int) -> int:
     """A vocabulary that grows as the root of the corpus, a multiple of 64 (the sweep behind it: LOG.md#vocabulary-size)."""
     size = 1.5 * corpus_bytes**0.5
     return int(min(max(round(size / 64), 8), 512)) * 64
+
+
+def cut_words(text: str) -> Iterator[str]:
+    """A text in which no stretch without a space is longer than `LONGEST_WORD`, in parts where need be.
+
+    A tokeniser's training takes the square of a word's length, and what has no spaces (a genome, base64, minified code,
+    Chinese) is one word to it.
+
+    >>> [len(part) for part in cut_words("ACGT" * 200)]
+    [256, 256, 256, 32]
+    """
+    done = 0
+    for match in _LONG.finditer(text):
+        for at in range(match.start() + LONGEST_WORD, match.end(), LONGEST_WORD):
+            yield text[done:at]
+            done = at
+    yield text[done:]
 
 
 class Vocabulary:
@@ -71,12 +95,26 @@ class Vocabulary:
         self.texts = self._bytes(known)
         self.begins, self.ends = self._edges()
         self.spaced = np.array([text.startswith(b" ") for text in self.texts])
-        self.resumes = np.array([text[:1] != b"" and 0x80 <= text[0] < 0xC0 for text in self.texts])
-        """begins in the middle of a character"""
-        self.breaks = np.array([_breaks(text) for text in self.texts])
-        """ends in the middle of a character"""
         self.absent = np.ones(self.size, dtype=bool)
         self.absent[list(known.values())] = False
+        self.real = ~self.special & ~self.absent
+        """(size,) bool: the tokens that text is made of."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A tokenizer that is copied forgets how it was told to take special tokens in text."""
+        return Vocabulary, (self.tokenizer, self.size)
+
+    @cached_property
+    def transitions(self) -> Array:
+        """Of `utf8_states`, for every token."""
+        return transitions(self.texts)
+
+    @lru_cache(maxsize=4096)  # noqa: B019 (a vocabulary lives as long as its model)
+    def reach(self, spaced: bool, token: int | None) -> Array:
+        """(STATES, STATES) bool: the states to which a slot leads from each state, where it holds this token; None: where it
+        may hold any, or any that brings a space back."""
+        allowed = self.real & self.spaced if spaced else self.real
+        return reachable(self.transitions, allowed if token is None else np.arange(self.size) == token)
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int) -> Vocabulary:
@@ -89,7 +127,7 @@ class Vocabulary:
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer.train_from_iterator(itertools.chain.from_iterable(map(cut_words, texts)), trainer)
         tokenizer.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
         )
@@ -124,7 +162,7 @@ class Vocabulary:
             "clean_up_tokenization_spaces": False,
             _ROWS: self.size,
         }
-        (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [e.ids for e in _cut(self.tokenizer.encode_batch_fast, texts)]
@@ -188,16 +226,6 @@ def _rows(folder: Path) -> int:
             if found:
                 return int(found)
     return 0
-
-
-def _breaks(text: bytes) -> bool:
-    """Whether a UTF-8 character that begins in `text` doesn't end in it."""
-    for back, byte in enumerate(reversed(text[-3:]), 1):
-        if byte >= 0xC0:
-            return back < (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4)
-        if byte < 0x80:
-            break
-    return False
 
 
 def _continues(text: bytes, end: int) -> bool:

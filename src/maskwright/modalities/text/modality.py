@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ import torch
 from torch import nn
 
 from maskwright.errors import DataError, QueryError
-from maskwright.modalities.base import Modality, Query, TokenColumns
+from maskwright.modalities.base import Asked, Modality, Query, TokenColumns
 from maskwright.modalities.ngram_baseline import NgramBaseline
 from maskwright.modalities.scaling_law import ScalingLaw
 from maskwright.modalities.text.bpe import Vocabulary, suggested_size
 from maskwright.modalities.text.checkpoints import TextCheckpoints
 from maskwright.modalities.text.config import TokenizerConfig
 from maskwright.modalities.text.query import Blank, Template, blanks_of, literal, short
+from maskwright.modalities.text.utf8_states import STATES, WHOLE, fitting
 from maskwright.nets.checkpoints.bert import BERT_FAMILIES
 from maskwright.nets.checkpoints.family import of_shape
 from maskwright.nets.encoder import NetConfig
@@ -159,6 +160,9 @@ class TextModality(Modality):
         if len(blanks) != 1:
             what = f"targets need exactly one blank, there are {len(blanks)} in {short(text)}"
             raise QueryError(what, where=where, option="targets")
+        before = text[: blanks[0].first]
+        if not blanks[0].spaced and not before[-1:].strip():  # a word begins there, with no space before it
+            targets = list(dict.fromkeys(target.lstrip(" ") for target in targets))
         out = []
         for target in targets:
             spelled = " " + target.lstrip(" ") if blanks[0].spaced else target
@@ -195,34 +199,42 @@ class TextModality(Modality):
         ((ids, offsets),) = self.vocabulary.ids_and_offsets([literal(text[first:last])])
         return ids, offsets + first
 
-    def restrict(self, distribution: Categorical, asked: Sequence[tuple[Query, int]]) -> Categorical:
-        v = self.vocabulary
-        allowed = np.tile(~v.special & ~v.absent, (len(asked), 1))
-        for row, (query, index) in enumerate(asked):
-            template: Template | None = query.template
-            if template is None:
-                continue
-            for blank, slots in zip(template.blanks, template.slots, strict=True):
-                if slots[0] == index and blank.spaced:
-                    allowed[row] &= v.spaced
-            # A part of a character can only stand beside a blank that may bring the rest of it.
-            shown = np.concatenate([[True], query.tokens.present, [True]])
-            if shown[index]:
-                allowed[row] &= ~v.resumes
-            if shown[index + 2]:
-                allowed[row] &= ~v.breaks
+    def restrict(self, distribution: Categorical, asked: Sequence[Asked]) -> Categorical:
+        allowed = np.stack([self._allowed(one) for one in asked])
         return distribution.restricted(torch.from_numpy(allowed).to(distribution.features.device))
+
+    def _allowed(self, asked: Asked) -> Array:
+        """(V,) bool: the tokens with which its run of blanks can still become whole characters, and bring back a space
+        that was taken along."""
+        v, template = self.vocabulary, asked.query.template
+        if template is None:
+            return v.real
+        bring = {s[0] for blank, s in zip(template.blanks, template.slots, strict=True) if blank.spaced}
+        together, first = set(asked.together.tolist()), asked.index - asked.at
+        ids, known = asked.window.values["id"], asked.window.present
+        begin, end = asked.at, asked.at
+        while begin - 1 in together:
+            begin -= 1
+        while end + 1 in together:
+            end += 1
+        before = after = np.arange(STATES) == WHOLE
+        for i in range(begin, asked.at):
+            before = before @ v.reach(first + i in bring, int(ids[i]) if known[i] else None)
+        for i in range(end, asked.at, -1):
+            after = v.reach(first + i in bring, int(ids[i]) if known[i] else None) @ after
+        allowed = v.real & fitting(v.transitions, before, after)
+        return allowed & v.spaced if asked.index in bring else allowed
 
     def decode(self, tokens: Tokens, query: Query) -> str:
         template: Template = query.template
         out, done = [], 0
-        for blank, slots in zip(template.blanks, template.slots, strict=True):
-            out.append(literal(template.text[done : blank.first]))
+        for blanks, slots in _touching(template):  # one character may be spread over several blanks
+            out.append(literal(template.text[done : blanks[0].first]))
             filled = self.vocabulary.text(tokens.values["id"][slots])
-            if self.vocabulary.marker and not blank.spaced and not "".join(out)[-1:].isalnum():
+            if self.vocabulary.marker and not blanks[0].spaced and not "".join(out)[-1:].isalnum():
                 filled = filled.removeprefix(" ")  # a WordPiece doesn't say whether a space stood before a word
             out.append(filled)
-            done = blank.last
+            done = blanks[-1].last
         return "".join(out) + literal(template.text[done:])
 
     def label(self, values: dict[str, Array]) -> list[str]:
@@ -248,3 +260,15 @@ class TextModality(Modality):
     @property
     def checkpoints(self) -> TextCheckpoints:
         return TextCheckpoints(self._vocabulary)
+
+
+def _touching(template: Template) -> Iterator[tuple[list[Blank], list[int]]]:
+    """Blanks with nothing between them, and their tokens."""
+    blanks: list[Blank] = []
+    slots: list[int] = []
+    for blank, own in zip(template.blanks, template.slots, strict=True):
+        if blanks and blank.first > blanks[-1].last:
+            yield blanks, slots
+            blanks, slots = [], []
+        blanks, slots = [*blanks, blank], [*slots, *own]
+    yield blanks, slots

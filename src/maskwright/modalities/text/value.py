@@ -95,7 +95,8 @@ TEXT = TextType()
 
 def claim(paths: Sequence[str], values: Sequence[Any], field: str | None) -> Claim:
     """Whatever has no surer claim on it: any file may hold text."""
-    return Claim(0.0 if values else CLAIM, "its records are strings")
+    texts = not values or any(isinstance(getattr(value, "value", value), str) for value in values)
+    return Claim(CLAIM if texts else 0.0, "its records are strings")
 
 
 def _whole(text: str, where: str, fix: str) -> str:

@@ -109,7 +109,7 @@ def _loaded(compiler: str) -> tuple[ctypes.CDLL, str]:
     name = hashlib.sha256(b"\0".join((*code, version, " ".join(flags).encode(), _chip()))).hexdigest()[:16]
     try:
         return ctypes.CDLL(str(_built(_cache(), name, compiler, flags))), name
-    except OSError:
+    except (OSError, RuntimeError):  # none that can be written to, or no home folder at all
         user = os.getuid() if hasattr(os, "getuid") else 0
         return ctypes.CDLL(str(_built(Path(tempfile.gettempdir()) / f"maskwright-{user}", name, compiler, flags))), name
 
