@@ -48,7 +48,14 @@ def test_a_filling_alone_says_what_else_may_stand_there_and_one_of_many_is_a_lin
     assert listed.startswith(f'    set of {len(region)}: "word0" ')
     assert listed.endswith(f'"word{format.LISTED - 1}" and 3 more')
     assert other == "  log p = -2000  my pin"  # so small that no float has it
-    assert format.filled(TEXT, filling, alone=False) == ["my pin"]
+    several = format.filled(TEXT, filling, alone=False)
+    assert several[0] == "log p = -2000\tmy pin"
+    assert several[1].startswith(f'\tset of {len(region)}: "word0" ')
+    assert format.filled(TEXT, Filling("my card", -0.5), alone=False) == ["my card"]
+    given = Filling("my card", -9.0, [], [Filled("card", -9.0), Filled("pin", -11.0)])
+    assert format.with_shares(TEXT, given, alone=False) == [
+        "   88.1%  0.0001            card", "   11.9%  log p = -11       pin",
+    ]  # fmt: skip
     assert format.filled(TEXT, Filling("my card", -0.5), alone=False) == ["my card"]
 
 

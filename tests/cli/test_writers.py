@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +33,7 @@ def test_files_stream_to_files(folder: Path, table: Path, tmp_path: Path, run: R
     assert "no blank in 'no blank'" in done.stderr
     rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert len(rows) == 20
-    assert set(rows[0]) == {"id", "source", "text", "prob", "log_prob", "slots", "completions"}
+    assert set(rows[0]) == {"input.text", "id", "source", "text", "prob", "log_prob", "slots", "completions"}
     assert rows[0]["source"].endswith("in.jsonl:1")
     run("score", folder, table, "--out", tmp_path / "out.jsonl")
     scored = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
@@ -140,3 +142,80 @@ def test_several_pictures_dont_go_into_one_file_and_none_is_left_in_it(tmp_path:
     with pytest.raises(RunError, match="several pictures don't go into one file; name a folder"):
         lights_out(tmp_path / "one.png", [picture("a.png"), picture("b.png")], FILES)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
+    """Tickets with other columns, some of which an answer has too, in three formats."""
+    home = tmp_path_factory.mktemp("shop")
+    rows = [{"id": f"t{i}", "text": text, "topic": f"a;{i % 3}", "stars": i % 5} for i, text in enumerate(texts[:30])]
+    with open(home / "in.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+    (home / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = pa.Table.from_pylist(rows).append_column("vector", pa.array([[0.5] * 3] * 30))
+    far = pa.array([3_000_000] * 30, pa.int32()).cast(pa.date32())
+    pq.write_table(table.append_column("far", far), home / "in.parquet")
+    return home
+
+
+def answers(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        return list(pq.read_table(path).to_pylist())
+    if path.suffix == ".csv":
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("into", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.parquet"])
+def test_the_inputs_own_columns_stay_beside_the_answer(
+    folder: Path, shop: Path, tmp_path: Path, run: Run, model: mw.Model, texts: list[str], name: str, into: str
+) -> None:
+    out = tmp_path / f"out.{into}"
+    done = run("score", folder, shop / name, "--field", "text", "--out", out)
+    assert done.returncode == 0, done.stderr
+    rows = answers(out)
+    assert list(rows[0])[:6] == ["input.id", "text", "topic", "stars", "id", "source"]
+    assert [row["text"] for row in rows] == texts[:30]
+    assert [row["input.id"] for row in rows] == [f"t{i}" for i in range(30)]
+    assert [int(row["stars"]) for row in rows] == [i % 5 for i in range(30)]
+    assert [float(row["total"]) for row in rows] == pytest.approx([s.total for s in model.score(texts[:30])], rel=1e-6)
+
+
+def test_what_is_kept_sorted_and_left_out_is_said(folder: Path, shop: Path, tmp_path: Path, run: Run) -> None:
+    def rows(*more: str) -> list[dict[str, Any]]:
+        out = tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl"
+        done = run("score", folder, shop / "in.csv", "--field", "text", "--out", out, *more)
+        assert done.returncode == 0, done.stderr
+        return answers(out)
+
+    every = rows("--keep", "none")
+    assert "topic" not in every[0]
+    assert list(rows("--keep", "stars,topic")[0])[:2] == ["topic", "stars"]  # in the order of the input
+    means = [row["mean"] for row in every]
+    assert [row["mean"] for row in rows("--sort", "mean")] == sorted(means, reverse=True)
+    assert [row["mean"] for row in rows("--top", "4")] == sorted(means, reverse=True)[:4]
+    assert [row["stars"] for row in rows("--sort", "stars", "--top", "7")] == ["4"] * 6 + ["3"]
+    odd = rows("--false-alarms", "0.3", "--only", "odd")
+    assert len(odd) < 30
+    assert all(row["odd"] for row in odd)
+    for options, words in (
+        (["--keep", "nothing"], "'nothing' is no column; there are: id, text, topic, stars"),
+        (["--sort", "nothing"], "no column 'nothing' to sort by"),
+        (
+            ["--only", "odd"],
+            "no line is drawn between odd records and ordinary ones; say how rare they shall be among",
+        ),
+        (["--only", "even"], "--only even: choose odd, or leave it out"),
+    ):
+        refused = run("score", folder, shop / "in.csv", "--field", "text", "--out", tmp_path / "never.csv", *options)
+        assert refused.returncode == 2
+        assert words in refused.stderr.splitlines()[-1]
+    assert not (tmp_path / "never.csv").exists()
+    refused = run(
+        "score", folder, shop / "in.parquet", "--field", "text", "--keep", "vector", "--out", tmp_path / "never.csv"
+    )
+    assert "'vector' can't be kept" in refused.stderr.splitlines()[-1]

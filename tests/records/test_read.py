@@ -36,7 +36,7 @@ BAD = {
     "missing.jsonl": (b'{"text": "a"}\n{"other": "b"}\n', "missing.jsonl:2: field 'text' is missing"),
     "number.jsonl": (b'{"text": "a"}\n{"text": 5}\n', "number.jsonl:2: field 'text' holds int, not text"),
     "ragged.csv": (b"text,b\none,1\ntwo\n", "ragged.csv:3: ragged row: 1 field where the header has 2"),
-    "twins.csv": (b"a,a\nx,y\n", "two columns have one name"),
+    "twins.csv": (b"a,a\nx,y\n", "several columns hold text (a, a.2)"),
     "two.csv": (b"a,b\nx,y\n", "several columns hold text (a, b); name one with `field`; there are: a, b"),
     "surrogate.jsonl": (b'{"text": "\\ud800"}\n', "surrogate.jsonl:1: holds half a surrogate pair"),
     "none.csv": (b"a,b\n1,2\n", "no column holds text; name one with `field`; there are: a, b"),

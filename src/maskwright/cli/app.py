@@ -44,6 +44,11 @@ Separator = Annotated[Optional[str], typer.Option(help="one character between ce
 Header = Annotated[Optional[bool], typer.Option("--header/--no-header", help="whether its first row has names [looks]")]
 Quote = Annotated[Optional[str], typer.Option(help="none: its cells are never in quotes [looks]")]
 Encoding = Annotated[Optional[str], typer.Option(help="of text that is not UTF-8, such as cp1252 [looks for UTF-16]")]
+Keep = Annotated[
+    Optional[str], typer.Option(help="columns of the input beside the answer's: all, none, or a,b [all, in files]")
+]
+Sort = Annotated[Optional[str], typer.Option(help="a column of the answer or the input: the largest first")]
+Top = Annotated[Optional[int], typer.Option(min=1, help="so many of them, the largest")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster where the chip has it, a little less exact")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one")]
@@ -170,7 +175,12 @@ def fill(
     on_bad: Bad = "skip",
     precision: Precision = "float32",
     device: Device = "auto",
-    out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file; of pictures a .png, or a folder")] = None,
+    out: Annotated[
+        Optional[str], typer.Option(help="a .parquet, .csv or .jsonl file; of pictures a .png, or a folder")
+    ] = None,
+    keep: Keep = None,
+    sort: Sort = None,
+    top: Top = None,
     show: Show = None,
     as_json: Json = False,
 ) -> None:
@@ -209,14 +219,23 @@ def fill(
         except DataError as error:
             raise error.at(record.source) from None
 
+    lines = format.filled if wanted is None else format.with_shares
+
     def values(answered: tuple[Record, Filling]) -> list[Any]:
         return [one.value for one in answered[1].completions or [answered[1]]]
 
     verb = Verb(
-        answer, columns, lambda record, answered, alone: format.filled(kind, answered[1], alone), format.fill_schema(kind),
-        values=values, picture=lambda record, answered: kind.display.strip(answered[0].value, values(answered)),
+        answer, columns, lambda record, answered, alone: lines(kind, answered[1], alone), format.fill_schema(kind),
+        order="prob", values=values,
+        picture=lambda record, answered: kind.display.strip(answered[0].value, values(answered)),
     )  # fmt: skip
-    bulk(loaded, Given(text, field, record, Layout(separator, header, quote, encoding), on_bad, out, as_json, show), verb)
+    bulk(
+        loaded,
+        Given(
+            text, field, record, Layout(separator, header, quote, encoding), on_bad, out, as_json, keep, sort, top, show=show
+        ),
+        verb,
+    )
 
 
 @app.command()
@@ -236,7 +255,11 @@ def score(
     on_bad: Bad = "skip",
     precision: Precision = "float32",
     device: Device = "auto",
-    out: Annotated[Optional[str], typer.Option(help="a .parquet or .jsonl file")] = None,
+    out: Annotated[Optional[str], typer.Option(help="a .parquet, .csv or .jsonl file")] = None,
+    keep: Keep = None,
+    sort: Sort = None,
+    top: Top = None,
+    only: Annotated[Optional[str], typer.Option(help="odd: those alone (with --false-alarms)")] = None,
     show: Show = None,
     as_json: Json = False,
 ) -> None:
@@ -253,6 +276,11 @@ def score(
     kind = loaded.modality.value_type
     _told(loaded, "score")
     level = None if false_alarms is None else loaded.threshold(false_alarms, count)
+    if only not in (None, "odd"):
+        raise QueryError("choose odd, or leave it out", where=option("only", only), option="only")
+    if only and level is None:
+        fix = f"say how rare they shall be among ordinary ones, such as {option('false_alarms', '.05')}"
+        raise QueryError("no line is drawn between odd records and ordinary ones", fix=fix, option="only")
 
     def heat(record: Record, score: Score) -> bytes:
         return kind.display.heat(record.value, score.offsets, strength(score.per_token, score.shares))
@@ -262,9 +290,27 @@ def score(
         lambda record, score: format.score_columns(score, level),
         lambda record, score, alone: format.scored(kind, record, score, level, alone),
         format.SCORE_SCHEMA | ({} if level is None else format.ODD_SCHEMA),
+        order="mean",
         picture=heat,
     )
-    bulk(loaded, Given(text, field, record, Layout(separator, header, quote, encoding), on_bad, out, as_json, show), verb)
+    bulk(
+        loaded,
+        Given(
+            text,
+            field,
+            record,
+            Layout(separator, header, quote, encoding),
+            on_bad,
+            out,
+            as_json,
+            keep,
+            sort,
+            top,
+            bool(only),
+            show,
+        ),
+        verb,
+    )
 
 
 @app.command()
@@ -280,7 +326,8 @@ def embed(
     on_bad: Bad = "skip",
     precision: Precision = "float32",
     device: Device = "auto",
-    out: Annotated[Optional[str], typer.Option(help="a .parquet, .jsonl or .npy file (with a jsonl of ids)")] = None,
+    out: Annotated[Optional[str], typer.Option(help="a .parquet, .csv, .jsonl or .npy file (with a jsonl of ids)")] = None,
+    keep: Keep = None,
     as_json: Json = False,
 ) -> None:
     """A vector of unit length for each record."""
@@ -296,7 +343,7 @@ def embed(
         format.EMBED_SCHEMA,
         matrix="embedding",
     )
-    bulk(loaded, Given(text, field, record, Layout(separator, header, quote, encoding), on_bad, out, as_json), verb)
+    bulk(loaded, Given(text, field, record, Layout(separator, header, quote, encoding), on_bad, out, as_json, keep), verb)
 
 
 @app.command()

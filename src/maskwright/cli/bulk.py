@@ -7,13 +7,15 @@ Knows nothing of what a verb does.
 from __future__ import annotations
 
 import base64
+import heapq
 import itertools
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ Columns = Callable[["Record", Any], dict[str, Any]]
 """Turns a record and its answer into the columns of a table row."""
 Group = list[tuple["Record", Any]]
 """A group of records, each with its answer."""
+SORTED_GROUP = 1000
+"""Number of sorted answers that are written together."""
 PICTURES = (".png",)
 """File endings of the pictures to look at that `--show` writes, the usual one first."""
 
@@ -48,6 +52,14 @@ class Given:
     on_bad: str
     out: str | None
     as_json: bool
+    keep: str | None = None
+    """Columns of the input beside the answer's: all, none, or names with commas; None: all where a file is written."""
+    sort: str | None = None
+    """Column of the answer, or of the input, by which records come, the largest first; None: as they were read."""
+    top: int | None = None
+    """Number of records to keep, the first by `sort`, or by what the verb usually sorts by; None: all."""
+    only_odd: bool = False
+    """Whether only those are kept whose answer says that they are odd."""
     show: str | None = None
     """Path that pictures to look at are written to; None: none are written."""
 
@@ -64,6 +76,8 @@ class Verb:
     out."""
     schema: dict[str, str]
     """Names of the columns and their kinds, as `format.arrow_schema` knows them."""
+    order: str | None = None
+    """Column by which `top` chooses where no other is named; None: there is none."""
     matrix: str | None = None
     """Name of the column that a .npy file holds; None: answers can't be written as .npy."""
     values: Callable[[Any], list[Any]] | None = None
@@ -75,29 +89,32 @@ class Verb:
 
 def bulk(model: Model, given: Given, verb: Verb) -> None:
     """Reads records, answers them in groups, and prints or writes what came, in order."""
+    from maskwright.cli.format import kept_names
     from maskwright.cli.writers import Answered
 
     kind = model.modality.value_type
     _check_show(given, verb, kind)
     skipped = Notices(_refused if _is_one_file(given, kind) else lambda notice: say(f"skipped: {notice.message}"))
     noted = Notices(lambda notice: say(notice.message))
-    records, alone = _records(given, kind, skipped, noted)
+    records, alone, kept = _records(given, kind, skipped, noted)
     own, drawn = _own_files(verb, kind), _drawn_files(verb, kind)
     single = [Path(path).suffix.lower() for path, files in ((given.out, own), (given.show, drawn)) if path and files
               and Path(path).suffix.lower() in files.endings]  # fmt: skip
     if single:
         records = _only(records, kind, single[0])
-    count = 0
+    answers = _answered(model, records, verb, given.on_bad == "skip" and not alone, skipped)
+    names, count, tally = kept_names(list(kept), verb.schema), 0, [0]
     with ExitStack() as files:
-        sinks = _sinks(given, verb, kind, own, drawn, files)
-        for group in _answered(model, records, verb, given.on_bad == "skip" and not alone, skipped):
+        sinks = _sinks(given, verb, kept, kind, own, drawn, files)
+        for group in _ranked(_tallied(answers, tally), verb, given):
             count += len(group)
-            for sink, columns in sinks:
-                sink.add([Answered(record, answer, columns) for record, answer in group])
+            rows = [[Answered(record, answer, columns, names) for record, answer in group] for _, columns in sinks]
+            for (sink, _), some in zip(sinks, rows, strict=True):
+                sink.add(some)
             if not given.out:
                 for record, answer in group:
-                    _print(record, answer, verb, given.as_json, alone)
-        if not count:
+                    _print(Answered(record, answer, verb.columns, names), verb, given.as_json, alone)
+        if not tally[0]:
             why = skipped.first.message if skipped.first and skipped.count == 1 else f"{counted(skipped.count)} skipped"
             raise DataError(f"nothing was left to answer: {why}")
     for path in filter(None, (given.out, given.show)):
@@ -129,9 +146,11 @@ def _refused(notice: Notice) -> None:
     raise DataError(notice.what, where=notice.where)
 
 
-def _records(given: Given, kind: ValueType, skipped: Notices, noted: Notices) -> tuple[Iterator[Record], bool]:
-    """The records of a file, a folder or stdin; or one value, spelled out."""
-    from maskwright.records.read import Source, read
+def _records(
+    given: Given, kind: ValueType, skipped: Notices, noted: Notices
+) -> tuple[Iterator[Record], bool, dict[str, Any]]:
+    """The records of a file, a folder or stdin; or one value, spelled out (True); and the columns that they carry along."""
+    from maskwright.records.read import Source, columns_to_keep, read
     from maskwright.records.record import Origin, Record
     from maskwright.records.tables import kind_of
 
@@ -146,12 +165,22 @@ def _records(given: Given, kind: ValueType, skipped: Notices, noted: Notices) ->
         if kind_of(Path(text)) and not any(c.isspace() for c in text):
             raise DataError("no such file (a text of that name can be piped in with -)", where=text)
         spelled = os.fsencode(text).decode("utf-8", "surrogateescape")  # whatever encoding the locale claims
-        return iter([Record(kind.of_python(spelled, kind.name), Origin(kind.name))]), True
+        return iter([Record(kind.of_python(spelled, kind.name), Origin(kind.name))]), True, {}
     source = Source(
         paths=(text,), value_type=kind, field=given.field, grain=given.record, layout=given.layout.checked(),
-        on_bad=given.on_bad, on_skipped=skipped, on_notice=noted,
+        keep=_kept(given), on_bad=given.on_bad, on_skipped=skipped, on_notice=noted,
     )  # fmt: skip
-    return read(source), False
+    kept = columns_to_keep(source) if source.keep is None or source.keep else {}
+    return read(replace(source, keep=tuple(kept))), False, kept
+
+
+def _kept(given: Given) -> tuple[str, ...] | None:
+    """What `Source.keep` shall be."""
+    if given.keep == "none" or (given.keep is None and not given.out and not given.sort):
+        return ()
+    if given.keep in (None, "all"):
+        return None
+    return tuple(name.strip() for name in str(given.keep).split(","))
 
 
 def _only(records: Iterator[Record], kind: ValueType, ending: str) -> Iterator[Record]:
@@ -185,6 +214,44 @@ def _each_by_itself(group: Sequence[Record], verb: Verb, skipped: Notices) -> Gr
         except (QueryError, DataError) as error:
             skipped(Notice(error.message))
     return kept
+
+
+def _tallied(groups: Iterator[Group], tally: list[int]) -> Iterator[Group]:
+    """The same, and how many records there were."""
+    for group in groups:
+        tally[0] += len(group)
+        yield group
+
+
+def _ranked(groups: Iterator[Group], verb: Verb, given: Given) -> Iterator[Group]:
+    """The groups as they come; or those records that are wanted, in the order that was asked for."""
+    if given.only_odd:
+        groups = ([(r, a) for r, a in group if verb.columns(r, a)["odd"]] for group in groups)
+    by = given.sort or (verb.order if given.top else None)
+    if by is None:
+        yield from groups
+        return
+    every = itertools.chain.from_iterable(groups)
+    keyed = ((_sort_key(record, verb.columns(record, answer), by), record, answer) for record, answer in every)
+    if given.top:
+        found = heapq.nlargest(given.top, keyed, key=itemgetter(0))
+    else:
+        found = sorted(keyed, key=itemgetter(0), reverse=True)
+    for begin in range(0, len(found), SORTED_GROUP):
+        yield [(record, answer) for _, record, answer in found[begin : begin + SORTED_GROUP]]
+
+
+def _sort_key(record: Record, columns: dict[str, Any], by: str) -> tuple[bool, float, str]:
+    """Numbers before words, and both before what is missing."""
+    there = {**record.kept, **columns}
+    if by not in there:
+        fix = f"there are: {', '.join(name for name, cell in there.items() if isinstance(cell, (str, int, float)))}"
+        raise QueryError(f"no column {by!r} to sort by", fix=fix, option="sort")
+    cell = there[by]
+    try:
+        return True, float(cell), ""
+    except (TypeError, ValueError):
+        return False, 0.0, "" if cell is None else str(cell)
 
 
 # Writing
@@ -229,7 +296,13 @@ def _drawn_files(verb: Verb, kind: ValueType) -> OwnFiles | None:
 
 
 def _sinks(
-    given: Given, verb: Verb, kind: ValueType, own: OwnFiles | None, drawn: OwnFiles | None, files: ExitStack
+    given: Given,
+    verb: Verb,
+    kept: dict[str, Any],
+    kind: ValueType,
+    own: OwnFiles | None,
+    drawn: OwnFiles | None,
+    files: ExitStack,
 ) -> list[tuple[Sink, Columns]]:
     """Where answers go, and where what there is to look at goes; and how each goes into a table."""
     from maskwright.cli.format import arrow_schema
@@ -239,18 +312,19 @@ def _sinks(
     sinks: list[tuple[Sink, Columns]] = []
     picture, column = verb.picture, value_column(kind)
     if given.show and picture is not None:
-        to = Answers(Path(given.show), arrow_schema({column: "bytes"}), None, drawn, "show")
+        to = Answers(Path(given.show), arrow_schema({column: "bytes"}, kept), None, drawn, "show")
         sinks.append((files.enter_context(to), lambda record, answer: {column: picture(record, answer)}))
     if given.out:
-        to = Answers(Path(given.out), arrow_schema(verb.schema), verb.matrix, own)
+        to = Answers(Path(given.out), arrow_schema(verb.schema, kept), verb.matrix, own)
         sinks.append((files.enter_context(to), verb.columns))
     return sinks
 
 
-def _print(record: Record, answer: Any, verb: Verb, as_json: bool, alone: bool) -> None:
+def _print(answered: Answered, verb: Verb, as_json: bool, alone: bool) -> None:
+    record, answer = answered.record, answered.answer
     if as_json:
-        named = {} if alone else {"id": record.id, "source": str(record.source)}
-        lines = [json.dumps(_rounded(named | verb.columns(record, answer)), ensure_ascii=False)]
+        row = verb.columns(record, answer) if alone else answered.row
+        lines = [json.dumps(_rounded(row), ensure_ascii=False, default=str)]
     else:
         lines = verb.lines(record, answer, alone)
     print("\n".join(lines), flush=True)

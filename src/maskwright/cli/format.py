@@ -6,7 +6,7 @@ In: what the library gave. Out: plain lines. Knows nothing of terminals: no colo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +41,26 @@ def fill_schema(value_type: ValueType) -> dict[str, str]:
     }
 
 
-def arrow_schema(columns: dict[str, str]) -> Any:
-    """The Arrow schema of a verb's answers, `id` and `source` before them."""
+def kept_names(kept: Sequence[str], columns: dict[str, str]) -> dict[str, str]:
+    """What columns of the input are called beside an answer's, where one of those has their name."""
+    taken = {"id", "source", *columns, *kept}
+    out: dict[str, str] = {}
+    for name in kept:
+        if name in ("id", "source") or name in columns:
+            other = f"input.{name}"
+            while other in taken:
+                other = f"input.{other}"
+            out[name] = other
+            taken.add(other)
+    return out
+
+
+def arrow_schema(columns: dict[str, str], kept: Mapping[str, Any] | None = None) -> Any:
+    """The Arrow schema of a verb's answers, `id` and `source` before them, and what is kept of the input before these."""
     import pyarrow as pa
+
+    kept = kept or {}
+    called = kept_names(list(kept), columns)
 
     slot = [("tokens", pa.list_(pa.string())), ("probs", pa.list_(pa.float64())), ("offset", pa.int64()),
             ("region", pa.list_(pa.string()))]  # fmt: skip
@@ -62,7 +79,8 @@ def arrow_schema(columns: dict[str, str]) -> Any:
     own = [(name, kinds[kind]) for name, kind in columns.items() if kind in ("string", "bytes", "double")]
     kinds["completions"] = pa.list_(pa.struct(own))
     names = {"id": "string", "source": "string"} | columns
-    return pa.schema([(name, kinds[kind]) for name, kind in names.items()])
+    own_columns = [(called.get(name, name), kind) for name, kind in kept.items()]
+    return pa.schema(own_columns + [(name, kinds[kind]) for name, kind in names.items()])
 
 
 # Answers
@@ -82,8 +100,11 @@ def fill_columns(value_type: ValueType, filling: Filling, regions: bool) -> dict
 def filled(value_type: ValueType, filling: Filling, alone: bool) -> list[str]:
     """The filled text; for one alone also what else may stand there."""
     shown = value_type.display.shown
+    if not alone and not filling.completions and all(slot.region is None for slot in filling.slots):
+        return [shown(filling.value)]
     if not alone:
-        return [shown(completion.value) for completion in filling.completions or [filling]]
+        lines = [f"{_probability(c, '{:.4f}', 5)}\t{shown(c.value)}" for c in filling.completions or [filling]]
+        return lines + [f"\tset of {len(s.region)}: {_listed(s.region)}" for s in filling.slots if s.region is not None]
     lines = [f"{shown(filling.value)}    " + _probability(filling, "p = {:.3g}", 5)]
     for slot in filling.slots:
         offered = "  ".join(
@@ -91,15 +112,29 @@ def filled(value_type: ValueType, filling: Filling, alone: bool) -> list[str]:
         )
         lines.append(f"  at {slot.offset}: {offered}")
         if slot.region is not None:
-            values = [json.dumps(t, ensure_ascii=False) for t in slot.region]
-            more = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
-            lines.append(f"    set of {len(values)}: {' '.join(values[:LISTED])}{more}")
+            lines.append(f"    set of {len(slot.region)}: {_listed(slot.region)}")
     return lines + [f"  {_probability(c, '{:.4f}', 5)}  {shown(c.value)}" for c in filling.completions]
 
 
+def with_shares(value_type: ValueType, filling: Filling, alone: bool) -> list[str]:
+    """Given targets, each with its share among them, and the probability of all that it says."""
+    shown = value_type.display.shown
+    lines = [f"{shown(filling.value)}"] if alone else []
+    for share, completion in zip(filling.shares, filling.completions, strict=True):
+        lines.append(f"  {share:6.1%}  {_probability(completion, '{:.4f}', 5):<16}  {shown(completion.value)}")
+    return lines
+
+
+def _listed(values: Sequence[str]) -> str:
+    """The first values of a set."""
+    more = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
+    return " ".join(json.dumps(value, ensure_ascii=False) for value in values[:LISTED]) + more
+
+
 def _probability(filled: Filled, words: str, digits: int) -> str:
-    """A probability, or its logarithm where floats have none so small."""
-    return words.format(filled.prob) if filled.prob else f"log p = {filled.log_prob:.{digits}g}"
+    """A probability, or its logarithm where it would be written as 0."""
+    said = words.format(filled.prob)
+    return said if said.strip("p= 0.") else f"log p = {filled.log_prob:.{digits}g}"
 
 
 def score_columns(score: Score, threshold: float | None) -> dict[str, Any]:

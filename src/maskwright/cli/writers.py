@@ -1,4 +1,4 @@
-"""Answers of bulk verbs to a file: Parquet, jsonl, .npy with a jsonl of ids beside it, or files of the values' own kind.
+"""Answers of bulk verbs to a file: Parquet, csv, jsonl, .npy with a jsonl of ids beside it, or files of the values' kind.
 
 In: `Answered` records as they come. Out: all of it, or nothing: rows stream into a temporary sibling that takes the name at
 the end. An existing file is never overwritten. Knows nothing of the verbs.
@@ -6,12 +6,13 @@ the end. An existing file is never overwritten. Knows nothing of the verbs.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 
 from maskwright.errors import RunError, option
 from maskwright.records.record import Origin, Record
+from maskwright.records.text_stream import said
 
 LISTED = "sources.jsonl"
 """Name of the file, in a folder of answers that are files of their own, that says which record each was made of."""
@@ -35,12 +37,14 @@ class Answered:
     answer: Any
     columns: Callable[[Record, Any], dict[str, Any]]
     """Turns the record and its answer into the columns of a table row."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the input that go by another name there, since an answer has theirs."""
 
     @property
     def row(self) -> dict[str, Any]:
-        """As a row of a table, with the record's id and source."""
-        own = self.columns(self.record, self.answer)
-        return {"id": self.record.id, "source": str(self.record.source), **own}
+        """As a row of a table: what was kept of the input's own, then the record's id and source, and the answer."""
+        own = {"id": self.record.id, "source": str(self.record.source), **self.columns(self.record, self.answer)}
+        return {self.names.get(name, name): cell for name, cell in self.record.kept.items()} | own
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,22 @@ class Sink(Protocol):
 class Parquet:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.schema, self.writer = schema, pq.ParquetWriter(path, schema, compression="zstd")
+        self.spelled = [field.name for field in schema if pa.types.is_string(field.type)]
 
     def add(self, answers: Sequence[Answered]) -> None:
-        self.writer.write_table(pa.Table.from_pylist([answer.row for answer in answers], schema=self.schema))
+        rows = [answer.row for answer in answers]
+        for name in self.spelled:
+            for row in rows:
+                cell = row.get(name)
+                row[name] = (
+                    cell if cell is None or isinstance(cell, str) else json.dumps(cell, ensure_ascii=False, default=str)
+                )
+        try:
+            table = pa.Table.from_pylist(rows, schema=self.schema)
+        except (pa.ArrowException, TypeError, OverflowError) as error:
+            what = f"a column of the input doesn't keep its type: {said(error)}"
+            raise RunError(what, fix="write .jsonl, or leave it out with `--keep`", option="keep") from None
+        self.writer.write_table(table)
 
     def close(self) -> None:
         self.writer.close()
@@ -80,10 +97,35 @@ class Jsonl:
         self.write([answer.row for answer in answers])
 
     def write(self, rows: Sequence[dict[str, Any]]) -> None:
-        self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        self.file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
 
     def close(self) -> None:
         self.file.close()
+
+
+class Csv:
+    """Commas, quotes where they are needed, and a header; what is more than one value stands in its cell as JSON."""
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        self.file = open(path, "w", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
+        self.names = names
+        self.writer = csv.writer(self.file, lineterminator="\n")
+        self.writer.writerow(names)
+
+    def add(self, answers: Sequence[Answered]) -> None:
+        for answer in answers:
+            row = answer.row
+            self.writer.writerow([_spelled(row.get(name)) for name in self.names])
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def _spelled(cell: Any) -> Any:
+    """A cell as csv has it."""
+    if cell is None or isinstance(cell, (str, int, float)):
+        return cell
+    return json.dumps(cell, ensure_ascii=False, default=str)
 
 
 class Npy:
@@ -188,7 +230,7 @@ class Answers:
         """`matrix`: the column that a .npy holds; `own`: where answers may be files of their own; `parameter`: the option
         that named the path. Raises RunError where nothing can be written there."""
         where, suffix = option(parameter, path), path.suffix.lower()
-        kinds = [".parquet", *(own.endings if own else [".jsonl"]), *([".npy"] if matrix else [])]
+        kinds = [".parquet", *(own.endings if own else [".jsonl", ".csv"]), *([".npy"] if matrix else [])]
         if suffix not in kinds and (suffix or not own):
             folder = ", or name a folder without an ending" if own else ""
             raise RunError(f"end it in {' or '.join(kinds)}{folder}", where=where, option=parameter)
@@ -204,6 +246,8 @@ class Answers:
             self.sink = Parquet(self.temporaries[0], schema)
         elif own:
             self.sink = Files(self.temporaries[0], own, path)
+        elif suffix == ".csv":
+            self.sink = Csv(self.temporaries[0], schema.names)
         elif suffix == ".jsonl":
             self.sink = Jsonl(self.temporaries[0])
         else:

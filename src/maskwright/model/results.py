@@ -52,6 +52,16 @@ class Filling(Filled):
     """Several completions, best first (draws as they were drawn), where `n`, `draws` or `targets` was given; otherwise
     empty."""
 
+    @property
+    def shares(self) -> list[float]:
+        """The probability of each completion among those listed, which sum to one: of given targets, how likely each is
+        where it must be one of them."""
+        if not self.completions:
+            return []
+        highest = max(completion.log_prob for completion in self.completions)
+        weights = [math.exp(completion.log_prob - highest) for completion in self.completions]
+        return [weight / sum(weights) for weight in weights]
+
     def row(self, value_type: ValueType) -> dict[str, Any]:
         """As a row of a table. Raises DataError for a value that no cell can hold."""
         slots = [asdict(slot) for slot in self.slots]

@@ -55,6 +55,14 @@ class Columnar(Table):
                 return _by_column(batch.slice(0, FIRST_ROWS))
         return []
 
+    def plain_columns(self) -> dict[str, pa.DataType]:
+        """Without those that are nested or hold bytes, and those that can't be converted."""
+        first = self.head()
+        held = {name for row in first for name in row}
+        with self._guard(_stop):
+            return {field.name: field.type for field in self._schema() if field.name in held and _is_plain(field.type)}
+        return {}
+
     def rows(self, wanted: Collection[str] | None, on_bad: OnBad) -> Rows:
         number = 0
         with self._guard(on_bad):
@@ -94,6 +102,11 @@ def _rows(batch: pa.RecordBatch, bad: Any) -> Iterator[tuple[Row, int]]:
             bad(index, error)
         else:
             yield row, index
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    bytes_ = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+    return not (pa.types.is_nested(kind) or pa.types.is_null(kind) or any(holds(kind) for holds in bytes_))
 
 
 def _by_column(batch: pa.RecordBatch) -> list[Row]:
@@ -177,6 +190,9 @@ class SavedDataset(Table):
 
     def head(self) -> list[Row]:
         return self.parts[0][1].head() if self.parts else []
+
+    def plain_columns(self) -> dict[str, pa.DataType]:
+        return self.parts[0][1].plain_columns() if self.parts else {}
 
     def rows(self, wanted: Collection[str] | None, on_bad: OnBad) -> Rows:
         for name, part in self.parts:

@@ -12,7 +12,10 @@ import os
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import pyarrow as pa
 
 from maskwright.errors import DataError, option
 from maskwright.records.compressed import opened
@@ -47,6 +50,18 @@ class Found:
     numeric: tuple[bool, ...]
     """Columns of which all cells in the first rows spell numbers."""
 
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Names that are all different: of two that are alike the second has a number, and one without has its place."""
+        out: dict[str, None] = {}
+        for number, name in enumerate(self.names, 1):
+            label = name or f"column {number}"
+            while label in out:
+                label = f"{name or 'column'}.{number}"
+                name = label
+            out[label] = None
+        return tuple(out)
+
     def __str__(self) -> str:
         parts = [SEPARATORS.get(self.separator, "one column" if self.separator == NO_SEPARATOR else repr(self.separator))]
         parts += ["a header" if self.header else "no header"]
@@ -76,17 +91,20 @@ class Delimited(Table):
         self._settled()
         return self._first
 
+    def plain_columns(self) -> dict[str, pa.DataType]:
+        return dict.fromkeys(self._settled().labels, pa.string())
+
     def scattered(self) -> list[Row]:
         found, out = self._settled(), list[Row]()
         for _, text in lines_of(self.path, PLACES, self.said.encoding):
             cells = _cells(text, found)
             if cells is not None and len(cells) == len(found.names):
-                out.append(_row(found.names, cells))
+                out.append(_row(found.labels, cells))
         return out
 
     def rows(self, wanted: Collection[str] | None, on_bad: OnBad) -> Rows:
         found = self._settled()
-        chosen = [(i, name) for i, name in enumerate(found.names) if wanted is None or name in wanted]
+        chosen = [(i, name) for i, name in enumerate(found.labels) if wanted is None or name in wanted]
         with Guard(self.name, on_bad), opened(self.path) as stream:
             text = TextStream.of(self.name, stream, on_bad, self.said.encoding)
             for line, cells in _Parser(self.name, found, on_bad).rows(text.texts()):
@@ -131,7 +149,7 @@ def settle(lines: Sequence[str], encoding: str, usual: str, said: Layout, field:
     body = [cells for cells in (_fitted(c, width) for c in rows[1 if header else 0 :]) if cells is not None]
     numeric = tuple(bool(body) and all(spells_number(cells[i]) for cells in body) for i in range(width))
     found = Found(separator, header, quoted, encoding, names, numeric)
-    return found, [_row(names, cells) for cells in body[:FIRST_ROWS]]
+    return found, [_row(found.labels, cells) for cells in body[:FIRST_ROWS]]
 
 
 def _separator(lines: Sequence[str], usual: str) -> str:

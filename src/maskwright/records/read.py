@@ -15,12 +15,14 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pyarrow as pa
 
 from maskwright.errors import DataError, option
 from maskwright.records import python_values, tables, walk
@@ -63,6 +65,8 @@ class Source:
     """What one record of plain text is: line, paragraph or file; None: what the format suggests."""
     layout: Layout = AS_FOUND
     """Layout of tables of text, and encoding of text, as far as the user said it."""
+    keep: Collection[str] | None = ()
+    """Other columns of a table that records carry along; None: all that hold single values."""
     on_bad: str = "stop"
     """What happens at a record that can't be read: stop, or skip it and tell `on_skipped`."""
     on_skipped: Listener = unheard
@@ -119,6 +123,33 @@ def has_columns(source: Source) -> bool:
         if (path.is_dir() and is_saved_dataset(path)) or any(map(tables.is_table, inside)) or tables.kind_of(path) == "json":
             return True
     return False
+
+
+def columns_to_keep(source: Source) -> dict[str, pa.DataType]:
+    """The columns of a source's tables that records can carry along, and Arrow's types of them, in order. Raises DataError
+    where one was asked for that isn't there."""
+    found: dict[str, pa.DataType] = {}
+    names: dict[str, None] = {}
+    for path in (Path(path) for path in source.paths if not once(path)):
+        if path.is_dir() and is_saved_dataset(path):
+            there: list[Table | None] = [SavedDataset(path)]
+        else:
+            files = filter(source.value_type.takes, walk.files(path)) if path.is_dir() else [path]
+            there = [
+                tables.table_of(file, source.layout, source.field, path.is_dir()) for file in files if tables.is_table(file)
+            ]
+        for table in filter(None, there):
+            plain = table.plain_columns()
+            names |= dict.fromkeys([*table.columns(), *plain])
+            for name, kind in plain.items():
+                found[name] = kind if found.get(name, kind) == kind else pa.string()
+    for name in source.keep or ():
+        if name not in found:
+            what = "can't be kept" if name in names else "is no column"
+            raise DataError(
+                f"{name!r} {what}", where=option("keep"), fix=f"there are: {', '.join(found) or 'none'}", option="keep"
+            )
+    return {name: kind for name, kind in found.items() if source.keep is None or name in source.keep}
 
 
 def records_of(given: Any, value_type: ValueType, name: str = "input", field: str | None = None) -> Iterator[Record]:
@@ -375,15 +406,17 @@ def _rows(table: Table, source: Source, on_bad: OnBad, in_folder: bool = False) 
         return
     if table.words:
         source.on_notice(Notice(table.words, table.name))
+    plain = table.plain_columns() if source.keep is None or source.keep else {}
+    kept = [name for name in plain if source.keep is None or name in source.keep]
 
     def picked(item: tuple[Row, str, str], source: Source, on_bad: OnBad) -> Iterator[Record]:
         row, place, number = item
         values, group = picker.pick(row, Origin(table.name, place, number), source.on_notice, on_bad)
         for value, origin in values:
             if value is not None:
-                yield Record(value, origin, group)
+                yield Record(value, origin, group, {name: row.get(name) for name in kept} if kept else {})
 
-    yield from _each(table.rows(picker.wanted, on_bad), picked, _encoded, source, on_bad)
+    yield from _each(table.rows({*picker.wanted, *kept}, on_bad), picked, _encoded, source, on_bad)
 
 
 def _encoded(item: tuple[Row, str, str]) -> int:

@@ -7,7 +7,8 @@ file. Knows no file formats and no kinds of value.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -50,6 +51,9 @@ class Record:
     group: str = ""
     """Name of the group: records of one group stay on one side of the held-out split. Empty: the record is a group of its
     own."""
+
+    kept: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Other cells of its row that were to be kept, by column."""
 
     @property
     def id(self) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from maskwright.errors import DataError, option
 from maskwright.records.text_stream import OnBad, known_encoding
 
@@ -55,6 +57,15 @@ class Layout:
 AS_FOUND = Layout()
 
 
+def _type_of(cells: Sequence[Any]) -> pa.DataType:
+    """The type of a column with these cells; a string where they are of several kinds, or hold others in them."""
+    try:
+        kind = pa.array(cells).type
+    except (pa.ArrowException, OverflowError):
+        return pa.string()
+    return pa.string() if pa.types.is_nested(kind) or pa.types.is_null(kind) else kind
+
+
 class Table(ABC):
     """One table. Reading it twice gives the same rows."""
 
@@ -76,6 +87,13 @@ class Table(ABC):
     def scattered(self) -> list[Row]:
         """Rows from all over the table, for columns that begin late; none where a table's head knows all columns."""
         return []
+
+    def plain_columns(self) -> dict[str, pa.DataType]:
+        """Columns whose cells are single values that can be converted, in order, and Arrow's types of them: these can be
+        kept beside what is made of a row."""
+        rows = [*self.head(), *self.scattered()]
+        names = dict.fromkeys(name for row in rows for name in row)
+        return {name: _type_of([row.get(name) for row in rows]) for name in names}
 
     @abstractmethod
     def rows(self, wanted: Collection[str] | None, on_bad: OnBad) -> Rows:

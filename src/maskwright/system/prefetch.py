@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+PATIENCE = 1.0
+"""Seconds for which a thread is waited for whose items nobody wants any longer."""
 _S = TypeVar("_S")
 _T = TypeVar("_T")
 
@@ -51,7 +53,7 @@ def prefetch(items: Iterator[_T], ahead: int = 4) -> Iterator[_T]:
             yield value
     finally:
         stop.set()
-        thread.join()
+        thread.join(PATIENCE)  # it may wait for a pipe that nobody writes to
 
 
 def parallel_map(work: Callable[[_S], _T], items: Iterable[_S], threads: int) -> Iterator[_T]:

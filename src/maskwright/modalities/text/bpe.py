@@ -22,6 +22,7 @@ from tokenizers import AddedToken, Encoding, Tokenizer, decoders, models, pre_to
 from maskwright.errors import DataError, ModelError
 from maskwright.modalities.text.extend_vocabulary import extended
 from maskwright.modalities.text.utf8_states import reachable, transitions
+from maskwright.system.interruptible import interruptible
 from maskwright.tokens import Array
 
 SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
@@ -36,6 +37,8 @@ _ROLES = {
 
 LONGEST_WORD = 256
 """Characters without a space that a tokeniser learns from in one piece."""
+LARGE = 1_000_000
+"""Characters from which cutting takes so long that a signal must be able to end it."""
 _LONG = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 _ROWS = "vocabulary_rows"
 _PROBES = (" a  B\n\tc", "Straße 漢字 🎈", "don't [MASK] ##x ▁y")
@@ -127,7 +130,8 @@ class Vocabulary:
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        tokenizer.train_from_iterator(itertools.chain.from_iterable(map(cut_words, texts)), trainer)
+        words = itertools.chain.from_iterable(map(cut_words, texts))
+        interruptible(lambda: tokenizer.train_from_iterator(words, trainer))
         tokenizer.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
         )
@@ -213,7 +217,9 @@ class Vocabulary:
 
 def _cut(encode: Callable[..., list[Encoding]], texts: Sequence[str]) -> list[Encoding]:
     try:
-        return encode(list(texts), add_special_tokens=False)
+        if sum(map(len, texts)) < LARGE:
+            return encode(list(texts), add_special_tokens=False)
+        return interruptible(lambda: encode(list(texts), add_special_tokens=False))
     except (TypeError, UnicodeEncodeError):
         raise DataError("a text holds half a surrogate pair, which is no character", fix="drop it") from None
 
