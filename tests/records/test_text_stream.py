@@ -163,3 +163,22 @@ def test_a_damaged_file_is_one_error_that_names_it_and_other_errors_pass(tmp_pat
         with pytest.raises(kind), Guard("a.txt", told.append):
             raise kind
     assert len(told) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.pdf", b"%PDF-1.7\n" + bytes(range(256)), "a PDF document, not text; take its text out first"),
+        ("a.txt", b"PK\x03\x04\0\0" * 50, "a zip archive, or a document of an office program, not text"),
+        ("a.mov", b"\0\0\0\x18ftypqt  " + bytes(300), "a video, not text"),
+        ("a.md", b"\0\0\0\x18ftypheic" + bytes(300), "a photograph (HEIC or AVIF), not text"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is_once(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "b.txt").write_text("MZ is no program here")
+    said: list[str] = []
+    kept = values(tmp_path, on_bad="skip", on_skipped=lambda notice: said.append(str(notice)))
+    assert kept == ["MZ is no program here"]
+    assert len(said) == 1
+    assert words in said[0]

@@ -52,21 +52,28 @@ class Found:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """Names that are all different: of two that are alike the second has a number, and one without has its place."""
-        out: dict[str, None] = {}
-        for number, name in enumerate(self.names, 1):
-            label = name or f"column {number}"
-            while label in out:
-                label = f"{name or 'column'}.{number}"
-                name = label
-            out[label] = None
-        return tuple(out)
+        return labelled(self.names)
 
     def __str__(self) -> str:
         parts = [SEPARATORS.get(self.separator, "one column" if self.separator == NO_SEPARATOR else repr(self.separator))]
         parts += ["a header" if self.header else "no header"]
         parts += ["quotes" if self.quoted else "no quotes"] if self.quoted == (self.separator == "\t") else []
         return ", ".join(parts + ([] if self.encoding == UTF8 else [self.encoding]))
+
+
+def labelled(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that are all different: of two that are alike the second has its place behind it, one without has its place.
+
+    >>> labelled(["text", "", "text"])
+    ('text', 'column 2', 'text.3')
+    """
+    out: dict[str, None] = {}
+    for number, name in enumerate(names, 1):
+        label = name or f"column {number}"
+        while label in out:
+            label = f"{label}.{number}"
+        out[label] = None
+    return tuple(out)
 
 
 class Delimited(Table):
@@ -141,7 +148,7 @@ def settle(lines: Sequence[str], encoding: str, usual: str, said: Layout, field:
     rows = [cells for _, cells in _Parser("", bare, lambda error: None).rows(enumerate(lines, 1))]
     if not rows:
         return bare, []
-    header = said.header if said.header is not None else _has_header(rows, field)
+    header = said.header if said.header is not None else has_header(rows, field)
     width = len(rows[0])
     if not header:  # the commonest width: the first row may be a ragged one
         width = Counter(map(len, rows)).most_common(1)[0][0]
@@ -193,7 +200,7 @@ def _is_quoted(lines: Sequence[str], separator: str) -> bool:
     return not wrong and (column or (needed and len({len(cells) for cells in rows}) == 1))
 
 
-def _has_header(rows: Sequence[Sequence[str]], field: str | None) -> bool:
+def has_header(rows: Sequence[Sequence[str]], field: str | None) -> bool:
     """Whether the first row has names. Names are short, and don't spell numbers above numbers, nor come again and again."""
     first, body = rows[0], rows[1:]
     if field and field in first:

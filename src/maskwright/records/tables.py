@@ -12,11 +12,13 @@ from maskwright.records.columnar import Arrow, Parquet
 from maskwright.records.compressed import inner_suffix
 from maskwright.records.delimited import Delimited
 from maskwright.records.json_rows import JsonDocument, JsonLines, shape_of
+from maskwright.records.spreadsheet import Spreadsheet
 from maskwright.records.table import AS_FOUND, Layout, Table
 
 _KINDS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".tab": "tsv",
-    ".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow", ".txt": "txt",
+    ".xlsx": "spreadsheet", ".xls": "spreadsheet", ".ods": "spreadsheet", ".parquet": "parquet", ".arrow": "arrow",
+    ".feather": "arrow", ".txt": "txt",
 }  # fmt: skip
 _USUAL = {"csv": ",", "tsv": "\t"}
 
@@ -45,6 +47,8 @@ def table_of(path: Path, said: Layout, field: str | None = None, in_folder: bool
         if shape == "lines":
             return JsonLines(path, said)
         return JsonDocument(path, said, shape == "list") if shape == "list" or (shape and not in_folder) else None
+    if kind == "spreadsheet":
+        return Spreadsheet(path, said, field)
     if kind == "jsonl":
         return JsonLines(path, said)
     return {"parquet": Parquet, "arrow": Arrow}[kind](path) if kind in ("parquet", "arrow") else None

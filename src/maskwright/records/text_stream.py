@@ -30,6 +30,23 @@ HEAD = 4096
 LEAST = 8
 """Bytes that a stream must have for its encoding to be told by its zero bytes."""
 UTF8 = "UTF-8"
+_KINDS = (
+    (b"%PDF", "a PDF document", "take its text out first, such as with pdftotext"),
+    (b"PK\x03\x04", "a zip archive, or a document of an office program", "unpack it, or save it as text, csv or xlsx"),
+    (b"\xd0\xcf\x11\xe0", "a document of an old office program", "save it as text, csv or xlsx"),
+    (b"\x1f\x8b", "compressed with gzip", "end its name in .gz"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "end its name in .zst"),
+    (b"PAR1", "a Parquet file", "end its name in .parquet"),
+    (b"ARROW1", "an Arrow file", "end its name in .arrow"),
+    (b"SQLite format 3", "a SQLite data base", "export the table as csv"),
+    (b"\x7fELF", "a program", "leave it out"),
+    (b"MZ", "a program", "leave it out"),
+    (b"\x89PNG", "a picture", "leave it out, or train a model of pictures"),
+    (b"\xff\xd8\xff", "a picture", "leave it out, or train a model of pictures"),
+    (b"ID3", "sound", "leave it out"),
+    (b"RIFF", "sound, video or a picture", "leave it out"),
+)  # fmt: skip
+"""How files begin that people have among their texts, what they are, and what to do with them."""
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32-LE"), (codecs.BOM_UTF32_BE, "UTF-32-BE"),  # before those of UTF-16, which begin alike
     (codecs.BOM_UTF16_LE, "UTF-16-LE"), (codecs.BOM_UTF16_BE, "UTF-16-BE"),
@@ -78,6 +95,27 @@ def _reads(head: bytes, encoding: str) -> bool:
     return bool(text) and common > len(text) / 2 and all(c.isprintable() or c in "\t\n\r\f" for c in text)
 
 
+def kind_of_binary(head: bytes) -> tuple[str, str] | None:
+    """What a file is that isn't text, and what to do with it; None where its beginning doesn't tell.
+
+    >>> kind_of_binary(b"%PDF-1.7")
+    ('a PDF document', 'take its text out first, such as with pdftotext')
+    """
+    if head[4:8] == b"ftyp":
+        photo = head[8:12] in (b"heic", b"heix", b"mif1", b"avif")
+        return ("a photograph (HEIC or AVIF)", "train a model of pictures") if photo else ("a video", "leave it out")
+    found = next(((kind, fix) for begin, kind, fix in _KINDS if head.startswith(begin)), None)
+    return found if found and (head.startswith(b"%PDF") or 0 in head or not _is_utf8(head)) else None
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 @dataclass
 class TextStream:
     """A binary stream as text, decoded as it is read."""
@@ -91,10 +129,14 @@ class TextStream:
 
     @classmethod
     def of(cls, name: str, stream: Any, on_bad: OnBad, declared: str | None = None) -> TextStream:
-        """`declared` is the encoding where the user has said it; a byte order mark knows better. Raises DataError for an
-        encoding that is not known."""
+        """`declared` is the encoding where the user has said it; a byte order mark knows better. Of a file of another kind
+        `on_bad` hears once, and it is empty. Raises DataError for an encoding that is not known."""
         stream = stream if hasattr(stream, "peek") else io.BufferedReader(stream, BLOCK)
         head = stream.peek(HEAD)[:HEAD]
+        kind = kind_of_binary(head)
+        if kind and not declared:
+            on_bad(DataError(f"{kind[0]}, not text", where=name, fix=kind[1]))
+            return cls(name, io.BytesIO(), on_bad, UTF8)
         found = encoding_of(head)
         if declared and found == UTF8 and not head.startswith(codecs.BOM_UTF8):
             found = known_encoding(declared)

@@ -284,3 +284,22 @@ def test_a_mask_is_what_is_white_in_it_whatever_holds_it() -> None:
     with pytest.raises(DataError, match="a: is 20x12 pixels, the mask 12x20; make them one size") as error:
         files.masked(Picture(COLOURS), hidden.T, "a")
     assert error.value.option == "mask"
+
+
+def test_avif_is_read_and_heic_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.BytesIO()
+    Image.fromarray(np.full((20, 30, 3), (200, 30, 40), dtype=np.uint8)).save(out, "AVIF")
+    read = files.decoded(out.getvalue(), "a.avif", silent)
+    assert read.pixels.shape == (20, 30, 3)
+    assert np.abs(read.pixels.astype(int) - (200, 30, 40)).max() < 12
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(300)
+    assert files.begins_like_one(heic)
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"a.heic: a HEIC photograph, which needs another package; pip install"):
+        files.decoded(heic, "a.heic", silent)
+
+
+def test_a_damaged_heic_is_named() -> None:
+    pytest.importorskip("pi_heif")
+    with pytest.raises(DataError, match=r"a.heic"):
+        files.decoded(b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(300), "a.heic", silent)

@@ -118,7 +118,7 @@ def test_a_table_beside_pictures_that_holds_none_is_left_out_with_a_word(tmp_pat
 def test_no_file_of_a_folder_is_passed_over_without_a_word(tmp_path: Path) -> None:
     data = encoded(Image.fromarray(COLOURS))
     shop, disk = tmp_path / "shop", tmp_path / "disk"
-    for path in (shop / "a.png", shop / "note.txt", shop / "b.heic", shop / ".hidden.txt", disk / "c.jfif"):
+    for path in (shop / "a.png", shop / "note.txt", shop / "b.psd", shop / ".hidden.txt", disk / "c.jfif"):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
     (shop / "2024").symlink_to(disk)
@@ -128,7 +128,7 @@ def test_no_file_of_a_folder_is_passed_over_without_a_word(tmp_path: Path) -> No
     source = Source(paths=(str(shop),), value_type=IMAGE, on_bad="skip", on_skipped=hear(said), on_notice=hear(said))
     assert [Path(str(record.source)).name for record in read(source)] == ["a.png", "c.jfif"]
     assert said[0].startswith(f"{shop}/gone.png: ")
-    assert said[1:] == [f"{shop}: 2 other files are left out (.heic, .txt)"]
+    assert said[1:] == [f"{shop}: 2 other files are left out (.psd, .txt)"]
     assert len(stamp(source)) == 3
 
 

@@ -1,7 +1,8 @@
 """Encoded pictures, arrays and Pillow's images to pixels at their recorded depth; what can't be read is named.
 
-In: the bytes of a file (jpg, png, webp, bmp, tiff, gif, npy), or what Python holds. Out: an `Image`, upright, of one
-channel (grey), three (RGB), or as many as an array has. What is mostly transparent is not known. Knows nothing of models.
+In: the bytes of a file (jpg, png, webp, bmp, tiff, gif, npy, avif, heic), or what Python holds. Out: an `Image`, upright, of
+one channel (grey), three (RGB), or as many as an array has. What is mostly transparent is not known. Knows nothing of
+models.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,7 +27,7 @@ from maskwright.modalities.image.pixels import Image
 from maskwright.records.notices import Listener, Notice
 from maskwright.tokens import Array
 
-ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".npy")
+ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".npy", ".avif", ".heic", ".heif")
 MOST_PIXELS = 1 << 26
 """The most pixels that a file may claim: one with more is refused before it is decoded, since it may be made to fill the
 memory."""
@@ -39,8 +42,10 @@ _HUSHED = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _ARRAY = b"\x93NUMPY"
 _TIFF = (b"II*\0", b"MM\0*")
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", *_TIFF, _ARRAY)
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 """Pillow's names of the formats whose readers are asked: other readers start programs, or fetch what a file names."""
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Brands of files of the HEIF family whose pictures are coded as HEVC."""
 _GREY_AND_ALPHA = b"\x04"
 """The colour type, in the header of a PNG, of grey with an alpha channel."""
 _FRAMES = "has {0} frames or pages; the first is read"
@@ -56,7 +61,24 @@ def is_image(value: Any) -> bool:
 
 
 def begins_like_one(data: bytes) -> bool:
-    return data.startswith(_BEGINNINGS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+    return data.startswith(_BEGINNINGS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP") or is_heif(data)
+
+
+def is_heif(data: bytes) -> bool:
+    """Whether it is a container that phones put photographs into: HEIC, or AVIF."""
+    return data[4:8] == b"ftyp" and data[8:12] in (*_HEIC, b"avif", b"avis")
+
+
+def _formats(data: bytes, name: str) -> tuple[str, ...]:
+    """Pillow's names of the formats to try; that of HEIC needs a package of its own. Raises DataError without it."""
+    if not (data[4:8] == b"ftyp" and data[8:12] in _HEIC):
+        return _FORMATS
+    if find_spec("pi_heif") is None:
+        fix = "pip install 'maskwright[heic]', or save it as JPEG"
+        raise DataError("a HEIC photograph, which needs another package", where=name, fix=fix)
+    pi_heif: Any = import_module("pi_heif")
+    pi_heif.register_heif_opener()
+    return (*_FORMATS, "HEIF")
 
 
 def decoded(data: bytes, name: str, notice: Listener) -> Image:
@@ -67,9 +89,9 @@ def decoded(data: bytes, name: str, notice: Listener) -> Image:
         raise DataError("an empty file, 0 bytes", where=name, fix="leave it out")
     if data.startswith(_ARRAY):
         return of_array(_array(data, name), name)
-    with _named(name, data[:8]):
+    with _named(name, data[:12]):
         with _OPENING:
-            image = Pillow.open(io.BytesIO(data), formats=_FORMATS)
+            image = Pillow.open(io.BytesIO(data), formats=_formats(data, name))
         if image.width * image.height > MOST_PIXELS:
             raise _too_large(name, f"{image.width}x{image.height}, ")
         _all_bands(image, name)
@@ -102,7 +124,9 @@ def _named(name: str, begins: bytes = b"") -> Iterator[None]:
     except (DataError, MemoryError):
         raise
     except UnidentifiedImageError:
-        what = f"not a picture (it begins with {begins.decode('latin-1')!r})"
+        what = f"not a picture (it begins with {begins[:8].decode('latin-1')!r})"
+        if is_heif(begins):
+            what = "a damaged HEIC or AVIF picture"
         if begins.startswith(_TIFF):
             what = "a TIFF of a kind that can't be read here; save it as .npy or .png"
         raise DataError(what, where=name, fix="leave it out") from None
