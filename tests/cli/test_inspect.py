@@ -32,15 +32,16 @@ def test_the_screen_of_a_model_says_what_its_folder_says(folder: Path, model: mw
     assert about.held_out is not None
     assert f"tickets.txt: {about.data.records:,} records" in said
     assert "width 48, 2 layers, 2 heads, reads 32 tokens" in said
-    assert f"at step {about.trained.steps}" in said
+    assert f"step {about.trained.steps} " in said
     assert f"held-out {about.held_out.bits_per_byte:.3f} bits a byte (counting: neighbours" in said
 
 
 def test_a_run_on_its_way_says_how_far_it_has_come(tmp_path: Path) -> None:
-    assert inspect.model(tmp_path) == [f"{tmp_path}: a run that is not finished"]
+    on = f"  it goes on with: maskwright train --out {tmp_path} --resume"
+    assert inspect.model(tmp_path) == [f"{tmp_path}: a run that is not finished", on]
     lines = [{"step": 1, "loss": 9.0}, *({"step": n, "held_out": {"bits_per_byte": 6 - n}} for n in (2, 4))]
-    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert inspect.model(tmp_path)[1:] == ["  held-out bits a byte: 4.000 at step 2, 2.000 at step 4"]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 5, "lo')
+    assert inspect.model(tmp_path)[1:3] == ["  it stands at step 4", on]
 
 
 @given(st.lists(st.sampled_from(["I lost my card.", "I  lost my card. ", "Where is it?", "I lost my CARD."]), min_size=1))

@@ -235,9 +235,11 @@ def names(what: str) -> list[str]:
         known = [family for name in detect.names() for family in detect.modality(name).checkpoints.families]
         return [f"{family.name} ({family.architecture})" for family in known]
     if what == "keys":
-        from maskwright.runs.recipe import keys
+        from maskwright.runs.recipe import explained, keys
 
-        return [f"{name} = {json.dumps(key.default)}" for name, key in keys().items()]
+        said = explained()
+        values = {name: f"{name} = {json.dumps(key.default)}" for name, key in keys().items()}
+        return [value + (f"  # {said[name]}" if name in said else "") for name, value in values.items()]
     raise RecipeError(f"choose one of {', '.join(kinds)}{nearest(what, kinds)}", where=f"list {what}")
 
 

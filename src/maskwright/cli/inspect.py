@@ -5,32 +5,45 @@ In: a path. Out: plain lines. Trains and answers nothing.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from maskwright.cli import format
+from maskwright.cli.course import course
+from maskwright.cli.course import read as read_metrics
 from maskwright.modalities import detect
 from maskwright.model.about import ABOUT, About, read_about
 from maskwright.records.notices import Listener
 from maskwright.records.read import Source, read
 from maskwright.records.record import fold_key
 from maskwright.records.table import Layout
+from maskwright.runs.recipe import Recipe
+from maskwright.runs.run_folder import METRICS, RECIPE
 
 
 def model(folder: Path) -> list[str]:
-    """A model folder, or a run on its way."""
+    """A model folder, or a run on its way: what it is, and how it came about."""
     about = read_about(folder) if (folder / ABOUT).is_file() else None
-    lines = [f"{folder}: " + ("a model" if about and about.finished else "a run that is not finished")]
-    metrics = folder / "metrics.jsonl"
-    if metrics.is_file():
-        looks = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines() if '"held_out"' in line]
-        if looks:
-            first, last = looks[0], looks[-1]
-            lines.append(f"  held-out bits a byte: {first['held_out']['bits_per_byte']:.3f} at step {first['step']}, "
-                         f"{last['held_out']['bits_per_byte']:.3f} at step {last['step']}")  # fmt: skip
-    return lines + [f"  {line}" for line in (_facts(about) if about else ())]
+    done = about is not None and about.finished
+    lines = [f"{folder}: " + ("a model" if done else "a run that is not finished")]
+    metrics = folder / METRICS
+    seen = read_metrics(metrics) if metrics.is_file() else []
+    if not done:
+        lines += [f"  {words}" for words in _way_on(folder, seen)]
+    lines += [f"  {line}" for line in (_facts(about) if about else ())]
+    return lines + [f"  {line}" for line in course(seen)]
+
+
+def _way_on(folder: Path, seen: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Where an unfinished run stands, and how it goes on."""
+    if seen:
+        last = seen[-1]
+        asked = Recipe.read(folder / RECIPE).train.steps if (folder / RECIPE).is_file() else 0
+        known = f" of {asked:,}" if asked > last["step"] else ""
+        elapsed = f", {last['elapsed']:.0f} s after it began" if "elapsed" in last else ""
+        yield f"it stands at step {last['step']:,}{known}{elapsed}"
+    yield f"it goes on with: maskwright train --out {folder} --resume"
 
 
 def _facts(about: About) -> Iterator[str]:

@@ -6,11 +6,15 @@ written and read. Knows nothing of how choices are made (`sizing.py`) or used.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import math
+import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -178,6 +182,26 @@ def keys() -> dict[str, Key]:
         hints = get_type_hints(type(part))
         out |= {f"{section}.{f.name}": Key(hints[f.name], getattr(part, f.name)) for f in fields(part)}
     return out
+
+
+def explained() -> dict[str, str]:
+    """What each key means: the docstring below its field, where it has one."""
+    sections: dict[str, Any] = {d.key: d.config() for d in detect.descriptors().values()}
+    plain = Recipe()
+    sections |= {name: plain[name] for name in ("net", "mask", "train", "calibration")}
+    out: dict[str, str] = {}
+    for section, part in sections.items():
+        for kind in reversed(type(part).__mro__[:-1]):
+            body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+            assert isinstance(body, ast.ClassDef)
+            for field_, said in pairwise(body.body):
+                if isinstance(field_, ast.AnnAssign) and isinstance(field_.target, ast.Name) and _is_string(said):
+                    out[f"{section}.{field_.target.id}"] = inspect.cleandoc(said.value.value).replace("\n", " ")  # type: ignore[attr-defined]
+    return out
+
+
+def _is_string(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
