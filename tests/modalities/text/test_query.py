@@ -25,10 +25,23 @@ def test_every_blank_is_found_where_it_stands(first: str, rest: list[tuple[str, 
 
 @given(st.lists(plain, min_size=2, max_size=4), st.sampled_from(["{mask}", "{mask*}"]))
 def test_an_escaped_blank_is_none_and_is_spelled_out(parts: list[str], mark: str) -> None:
-    text = ("{" + mark + "}").join(parts)
-    assert literal(text) == mark.join(parts)
+    text = ("{" + mark + "}").join(part.removesuffix("$") for part in parts)
+    assert literal(text) == mark.join(part.removesuffix("$") for part in parts)
+    (only,) = blanks_of(text + "{mask}", "[MASK]", "a")
+    assert only.last == len(text) + len("{mask}")
+
+
+@pytest.mark.parametrize(
+    "text", ["const t = `${{mask}} items`;", 'f"{{mask}} items"', "${{mask}} and {mask}", "no ${{{mask}}}"]
+)
+def test_in_code_a_blank_may_touch_braces(text: str) -> None:
+    first = blanks_of(text, "[MASK]", "a")[0]
+    assert (text[first.first : first.last], first.spaced, text[first.first - 1]) == ("{mask}", False, "{")
+
+
+def test_a_text_without_a_blank_says_how_one_is_written() -> None:
     with pytest.raises(QueryError, match=r"a: no blank in .*; write {mask} for one token, {mask\*} for some"):
-        blanks_of(text, "[MASK]", "a")
+        blanks_of("nothing here", "[MASK]", "a")
 
 
 def test_a_mask_is_spelled_as_the_tokeniser_does() -> None:

@@ -1,6 +1,7 @@
 """Texts with blanks: where they stand, and the text put together again once they are filled.
 
 In: a text in which `{mask}` is one token, `{mask*}` some, `{{mask}}` the literal, and a tokeniser's own mask is a blank too.
+In code a blank may touch braces: after a `$`, or where the text has no other blank, `{{mask}}` is a blank in braces.
 Out: its `Blank`s; and text in which everything that no blank touches is as it was, byte for byte. Knows no tokens.
 """
 
@@ -39,12 +40,17 @@ class Template:
 def blanks_of(text: str, own_mask: str, where: str) -> list[Blank]:
     """All blanks of a text, in order; `own_mask` is how the tokeniser spells its own. Raises QueryError for none."""
     pattern = re.compile(r"\{\{mask\*?\}\}|\{mask\*?\}|" + re.escape(own_mask))
+    matches = list(pattern.finditer(text))
+    lone = all(match.group().startswith("{{") for match in matches)
     found = []
-    for match in pattern.finditer(text):
+    for match in matches:
+        first, last = match.span()
         if match.group().startswith("{{"):
-            continue
-        spaced = text[: match.start()].endswith(" ")
-        found.append(Blank(match.start() - spaced, match.end(), match.group() == "{mask*}", spaced))
+            if not lone and text[first - 1 : first] != "$":
+                continue
+            first, last = first + 1, last - 1
+        spaced = text[first - 1 : first] == " "
+        found.append(Blank(first - spaced, last, text[first:last] == "{mask*}", spaced))
     if not found:
         fix = "write {mask} for one token, {mask*} for some"
         raise QueryError(f"no blank in {short(text)}", where=where, fix=fix)
