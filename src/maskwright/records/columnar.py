@@ -128,8 +128,8 @@ class Parquet(Columnar):
 
     def _batches(self, wanted: Sequence[str] | None, most: int | None) -> Iterator[pa.RecordBatch]:
         with open(self.path, "rb") as opened:
-            # Of a few rows no more is read than their pages.
-            file = pq.ParquetFile(opened, buffer_size=1 << 16 if most else 0, pre_buffer=not most)
+            # Read as it is needed: ahead of that memory would grow with the file.
+            file = pq.ParquetFile(opened, buffer_size=1 << 20, pre_buffer=False)
             groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
             rows = BATCH_BYTES * file.metadata.num_rows // max(sum(group.total_byte_size for group in groups), 1)
             size = most or min(max(rows, 1), BATCH_ROWS)
