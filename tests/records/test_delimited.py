@@ -181,3 +181,58 @@ def test_whatever_a_writer_of_csv_has_written_comes_back(
         found = [row for row, *_ in Delimited(path, ",", Layout()).rows(None, problems.append)]
     assert not problems
     assert found == [dict(zip(names, row, strict=True)) for row in table]
+
+
+FORMS = "Timestamp,What do you like best about our product and service?\n"
+LONG = "\n".join('"Hello there," he said 1, and went.' if i % 2 else "Then the night fell." for i in range(2500))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("\n\nid,text\n1,a b\n2,c d\n", ["a b", "c d"]),
+        ("# exported 2024-01-01\nid,text\n1,the cat sat\n2,the dog ran\n", ["the cat sat", "the dog ran"]),
+        ("#id,text\n1,the cat sat\n2,the dog ran\n", ["the cat sat", "the dog ran"]),
+        ("sep=;\nid;text\n1;a, b\n2;c\n", ["a, b", "c"]),
+        (FORMS + "1/2/2024,blue pens\n1/3/2024,red pens\n", None),
+        (",0,1\n0,the cat sat,5\n1,the dog ran,6\n2,a cow lay,7\n", ["the cat sat", "the dog ran", "a cow lay"]),
+        ("country,2019,2020\nthe nether lands,3,4\nnew zea land,5,6\n", ["the nether lands", "new zea land"]),
+        ("text,yes\nfoo bar,yes\nbar foo,yes\nfoo foo,yes\n", ["foo bar", "bar foo", "foo foo"]),
+        ("id,text\n1,a b\nid,text\n2,c d\n", ["a b", "c d"]),  # two files joined
+        ("see you later\nwin a prize now\nok then\n", ["see you later", "win a prize now", "ok then"]),
+        ("今天天气很好我们去公园散步吧\n他昨天买了一本很有意思的书\n",
+         ["今天天气很好我们去公园散步吧", "他昨天买了一本很有意思的书"]),
+        ('id,text\n0,"He said \\\\"hi\\\\" to me"\n1,"and \\\\"so\\\\", too"\n'.replace("\\\\", "\\"),
+         ['He said "hi" to me', 'and "so", too']),
+        ('id, text\n1, "the cat, sat"\n2, the dog\n', ["the cat, sat", "the dog"]),
+        ('who,text,label\nbob,all fine,spam\n'
+         'bob,"Sir,\nI live in Rome, Italy, EU\nI work in Bern, Zug, CH\nI was, so, x",spam\n',
+         ["all fine", "Sir,\nI live in Rome, Italy, EU\nI work in Bern, Zug, CH\nI was, so, x"]),
+    ],
+)  # fmt: skip
+def test_tables_as_people_have_them(tmp_path: Path, content: str, expected: list[str] | None) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content, encoding="utf-8")
+    if expected is None:
+        assert list(Delimited(path, ",", Layout()).columns()) == FORMS.strip().split(",")
+        return
+    found, skipped, _ = told(path, field=None if "who" not in content else "text")
+    assert (found, skipped) == (expected, [])
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_a_cell_that_goes_on_behind_the_first_lines_is_whole(tmp_path: Path, separator: str, quoting: int) -> None:
+    path, rows = tmp_path / "a.csv", [["n", "text"], ["1", "short"], ["2", LONG], ["3", LONG + "x"], ["4", "end"]]
+    with open(path, "w", newline="") as file:
+        csv.writer(file, delimiter=separator, quoting=quoting).writerows(rows)  # type: ignore[arg-type]
+    found, skipped, _ = told(path)
+    assert (found, skipped) == ([row[1] for row in rows[1:]], [])
+
+
+def test_one_ragged_row_is_no_reason_to_disbelieve_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text('id\ttext\n1\t"a\nb"\n2\t"c\nd"\n3\tx\ty\n4\t"e\nf"\n')
+    found, skipped, _ = told(path)
+    assert found == ["a\nb", "c\nd", "e\nf"]
+    assert len(skipped) == 1

@@ -95,3 +95,20 @@ def test_a_field_that_begins_late_is_found(tmp_path: Path) -> None:
         for field in (None, "body"):
             kept = values(tmp_path / name, field=field, on_bad="skip")
             assert kept == [f"the body {i}" for i in range(250, 500)]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('[{"text":"a b"} {"text":"c d"}]', "Expecting ',' delimiter in element 2 of the list"),
+        ('[{"text":"a b"}] trailing', "something follows the end of the list"),
+        ('[{"text":"a b"}]\n[{"text":"c d"}]', "something follows the end of the list"),
+    ],
+)
+def test_what_is_no_list_of_json_is_said(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    said: list[str] = []
+    assert values(path, on_bad="skip", on_skipped=lambda notice: said.append(str(notice))) == ["a b"]
+    assert len(said) == 1
+    assert words in said[0]

@@ -128,3 +128,19 @@ def test_strings_are_paths_where_they_are_there_and_texts_where_none_is(tmp_path
     for mixture, number in ((paths, 1), ([paths[1]], 0), ([paths[0], "a text"], 1)):
         with pytest.raises(DataError, match=rf"data\[{number}\]: no such file or folder"):
             python_values.paths_or_texts(mixture, "data")
+
+
+class Twins(Frame):
+    columns = ("text", "text")
+
+
+class Lazy(Frame):
+    def __getitem__(self, name: str) -> list[Any]:
+        raise TypeError("not subscriptable")
+
+
+def test_frames_that_cant_be_read_are_errors_and_nothing_is_answered_by_names() -> None:
+    for frame, words in ((Twins(), "two columns have one name, 'text'"), (Lazy(), r"a Lazy whose columns can't be read")):
+        with pytest.raises(DataError, match=words):
+            list(records_of(frame, TEXT))
+    assert list(records_of(TABLE.slice(0, 0), TEXT)) == []

@@ -210,7 +210,7 @@ def fill(
 
     def answer(records: Sequence[Record]) -> list[tuple[Record, Filling]]:
         queries = [query(record) for record in records]
-        blanks = [loaded.modality.blanks(one, wanted) for one in queries]
+        blanks = [loaded.modality.blanks(one, options.targets) for one in queries]
         return list(zip(queries, filler.fill(queries, blanks, options), strict=True))
 
     def columns(record: Record, answered: tuple[Record, Filling]) -> dict[str, Any]:
@@ -221,11 +221,17 @@ def fill(
 
     lines = format.filled if wanted is None else format.with_shares
 
+    def said(record: Record, filling: Filling, alone: bool) -> list[str]:
+        """Where an answer of several lines is one of many, the record comes first."""
+        own = lines(kind, filling, alone)
+        several = not alone and (wanted is not None or n is not None or coverage is not None or draws is not None)
+        return [f"{record.source}\t{format.short(kind.display.brief(record.value))}", *own] if several else own
+
     def values(answered: tuple[Record, Filling]) -> list[Any]:
         return [one.value for one in answered[1].completions or [answered[1]]]
 
     verb = Verb(
-        answer, columns, lambda record, answered, alone: lines(kind, answered[1], alone), format.fill_schema(kind),
+        answer, columns, lambda record, answered, alone: said(record, answered[1], alone), format.fill_schema(kind),
         order="prob", values=values,
         picture=lambda record, answered: kind.display.strip(answered[0].value, values(answered)),
     )  # fmt: skip

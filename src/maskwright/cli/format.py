@@ -148,7 +148,7 @@ def scored(value_type: ValueType, record: Record, score: Score, threshold: float
     odd = threshold is not None and score.mean > threshold
     if not alone:
         verdict = "" if threshold is None else "odd\t" if odd else "\t"
-        brief = _short(value_type.display.brief(record.value))
+        brief = short(value_type.display.brief(record.value))
         return [f"{verdict}{score.total:.3f}\t{score.mean:.3f}\t{record.source}\t{brief}"]
     lines = [f"{score.total:.3f} nats in all, {score.mean:.3f} a token"]
     if threshold is not None:
@@ -243,5 +243,6 @@ def names(what: str) -> list[str]:
     raise RecipeError(f"choose one of {', '.join(kinds)}{nearest(what, kinds)}", where=f"list {what}")
 
 
-def _short(text: str, most: int = 80) -> str:
+def short(text: str, most: int = 80) -> str:
+    """A text in quotes, its end left out where it is long."""
     return json.dumps(text if len(text) <= most else text[: most - 3] + "...", ensure_ascii=False)

@@ -75,6 +75,9 @@ def _checked_targets(given: Any) -> tuple[str, ...]:
     for number, target in enumerate(targets):
         if not isinstance(target, str):
             raise QueryError(f"targets[{number}]: expected text, got {type(target).__name__}", option="targets")
+        if not target:
+            fix = "every target needs at least one character"
+            raise QueryError(f"targets[{number}] is empty", fix=fix, option="targets")
     return tuple(dict.fromkeys(map(str, targets)))
 
 

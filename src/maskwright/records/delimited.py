@@ -8,11 +8,13 @@ later, doesn't take those rows along.
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,11 +30,15 @@ NO_SEPARATOR = "\x1f"
 """Separates nothing: it is the unit separator of ASCII, which stands in no table of one column."""
 MOST_ROW = 1 << 26
 """Characters of a row, above which a quote is taken for one that is never closed."""
-HEAD_CHARACTERS, HEAD_LINES = 1 << 20, 400
+HEAD_CHARACTERS, HEAD_LINES = 1 << 20, 2000
 """What the layout is told by, at most."""
 NAME_WORDS = 8
 """Words that the name of a column has, at most: a longer cell in the first row is no name."""
-SWALLOWED = 3
+ALIKE = 0.7
+"""Share of the first rows that must have as many cells as most have, for quotes to be believed in a table with tabs."""
+USUAL_NAMES = {"text", "id", "label", "title", "body", "name", "date", "sentence", "message", "content", "comment"}
+"""Names that settle that a row has names."""
+SWALLOWED = 4
 """Lines inside one cell that all look like rows, from which its quote is taken for one that wasn't closed."""
 csv.field_size_limit(MOST_ROW)
 
@@ -49,6 +55,12 @@ class Found:
     """Of the columns, as the file has them, or numbers from "1"."""
     numeric: tuple[bool, ...]
     """Columns of which all cells in the first rows spell numbers."""
+    skipped: int = 0
+    """Number of lines before the header or the first row: blank ones, comments, what Excel says of its separator."""
+    escaped: bool = False
+    """Whether a quote inside quotes has a backslash before it, rather than another quote."""
+    padded: bool = False
+    """Whether a space follows each separator, and belongs to no cell."""
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -114,8 +126,9 @@ class Delimited(Table):
         chosen = [(i, name) for i, name in enumerate(found.labels) if wanted is None or name in wanted]
         with Guard(self.name, on_bad), opened(self.path) as stream:
             text = TextStream.of(self.name, stream, on_bad, self.said.encoding)
-            for line, cells in _Parser(self.name, found, on_bad).rows(text.texts()):
-                if line > 1 or not found.header:
+            lines = itertools.islice(text.texts(), found.skipped, None)
+            for line, cells in _Parser(self.name, found, on_bad).rows(lines):
+                if not found.header or tuple(cells) != found.names:  # files that were joined have it again
                     yield {name: cells[i] for i, name in chosen}, "", str(line)
 
     def _settled(self) -> Found:
@@ -123,14 +136,15 @@ class Delimited(Table):
             lines: list[str] = []
             with Guard(self.name, _stop), opened(self.path) as stream:
                 text = TextStream.of(self.name, stream, lambda error: None, self.said.encoding)
-                size = 0
+                size, cut = 0, False
                 for _, line in text.texts():
                     lines.append(line or "\n")
                     size += len(lines[-1])
-                    if size > HEAD_CHARACTERS or len(lines) >= HEAD_LINES:
+                    cut = size > HEAD_CHARACTERS or len(lines) >= HEAD_LINES
+                    if cut:
                         break
                 encoding = text.encoding
-            self._found, self._first = settle(lines, encoding, self.usual, self.said, self.field)
+            self._found, self._first = settle(lines, cut, encoding, self.usual, self.said, self.field)
         return self._found
 
 
@@ -138,14 +152,17 @@ def _stop(error: DataError) -> None:
     raise error
 
 
-def settle(lines: Sequence[str], encoding: str, usual: str, said: Layout, field: str | None) -> tuple[Found, list[Row]]:
-    """The layout of a table that begins with these lines, and its first rows."""
-    while lines and not lines[0].strip():
-        lines = lines[1:]
-    separator = said.character or _separator(lines, usual)
-    quoted = said.quote != "none" if said.quote else _is_quoted(lines, separator)
-    bare = Found(separator, False, quoted, encoding, (), ())
-    rows = [cells for _, cells in _Parser("", bare, lambda error: None).rows(enumerate(lines, 1))]
+def settle(
+    lines: Sequence[str], cut: bool, encoding: str, usual: str, said: Layout, field: str | None
+) -> tuple[Found, list[Row]]:
+    """The layout of a table that begins with these lines, and its first rows; `cut`: it goes on behind them."""
+    skipped, excel = _before(lines)
+    lines = lines[skipped:]
+    separator = said.character or excel or _separator(lines, usual)
+    quoted, escaped = _quoting(lines, cut, separator) if said.quote is None else (said.quote != "none", False)
+    padded = quoted and _is_padded(lines, separator)
+    bare = Found(separator, False, quoted, encoding, (), (), skipped, escaped, padded)
+    rows = _head_rows(lines, cut, bare)
     if not rows:
         return bare, []
     header = said.header if said.header is not None else has_header(rows, field)
@@ -155,8 +172,34 @@ def settle(lines: Sequence[str], encoding: str, usual: str, said: Layout, field:
     names = tuple(rows[0]) if header else tuple(str(number) for number in range(1, width + 1))
     body = [cells for cells in (_fitted(c, width) for c in rows[1 if header else 0 :]) if cells is not None]
     numeric = tuple(bool(body) and all(spells_number(cells[i]) for cells in body) for i in range(width))
-    found = Found(separator, header, quoted, encoding, names, numeric)
+    found = replace(bare, header=header, names=names, numeric=numeric)
     return found, [_row(found.labels, cells) for cells in body[:FIRST_ROWS]]
+
+
+def _before(lines: Sequence[str]) -> tuple[int, str]:
+    """How many lines come before the table (blank ones, comments, Excel's "sep=;"), and the separator that one of them
+    names."""
+    excel = ""
+    for number, line in enumerate(lines):
+        said = line.strip()
+        if said.lower().startswith("sep=") and len(said) <= 5:
+            excel = said[4:] or "\t"
+        elif said and not _is_comment(line, lines[number + 1 :]):
+            return number, excel
+    return len(lines), excel
+
+
+def _is_comment(line: str, rest: Sequence[str]) -> bool:
+    """Whether a line that begins with "#" is none of the table's: others don't, and it isn't cut as the next one is."""
+    after = next((other for other in rest if other.strip() and not other.startswith("#")), None)
+    if not line.startswith("#") or after is None:
+        return False
+    return all(line.count(mark) != after.count(mark) or not line.count(mark) for mark in SEPARATORS)
+
+
+def _head_rows(lines: Sequence[str], cut: bool, found: Found, on_bad: OnBad | None = None) -> list[list[str]]:
+    parser = _Parser("", found, on_bad or (lambda error: None), cut)
+    return [cells for _, cells in parser.rows(enumerate(lines, 1))]
 
 
 def _separator(lines: Sequence[str], usual: str) -> str:
@@ -178,42 +221,87 @@ def _roughly(lines: Sequence[str], separator: str) -> list[list[str]]:
         return []
 
 
-def _is_quoted(lines: Sequence[str], separator: str) -> bool:
-    """Whether quotes stand around cells here, rather than in them.
+def _quoting(lines: Sequence[str], cut: bool, separator: str) -> tuple[bool, bool]:
+    """Whether quotes stand around cells here, rather than in them; and whether a quote in a cell has a backslash before it.
 
     Tables with tabs are plain as a rule: there a quoted cell must hold what needs quotes, or all cells of a column must be
     quoted. Elsewhere they are plain where most rows with a quote can't be read otherwise.
     """
     begin = [line for line in lines if line.startswith('"') or f'{separator}"' in line]
     if not begin:
-        return separator != "\t"
+        return separator != "\t", False
     bare = Found(separator, False, True, UTF8, (), ())
     wrong: list[DataError] = []
-    rows = [cells for _, cells in _Parser("", bare, wrong.append).rows(enumerate(lines, 1))]
+    parser = _Parser("", bare, wrong.append, cut)
+    rows = [cells for _, cells in parser.rows(enumerate(lines, 1))]
+    if wrong and any('\\"' in line for line in lines):
+        still: list[DataError] = []
+        _head_rows(lines, cut, replace(bare, escaped=True), still.append)
+        if len(still) < len(wrong) / 2:
+            return True, True
     if separator != "\t":
-        return len(wrong) <= max(len(begin) / 2, 1)
+        return len(wrong) <= max(len(begin) / 2, 1), False
     plain = [line.rstrip("\r\n").split(separator) for line in lines if line.strip()]
-    needed = any(any(mark in cell for mark in '\t\r\n"') for cells in rows for cell in cells)
+    needed = any(any(mark in cell for mark in '\t\r\n"') for cells in rows for cell in cells) or parser.is_in_a_cell()
     column = any(
         all(cell[:1] == cell[-1:] == '"' and len(cell) > 1 for cell in cells) for cells in zip(*plain, strict=False)
     )
-    return not wrong and (column or (needed and len({len(cells) for cells in rows}) == 1))
+    widths = Counter(map(len, rows)).most_common(1)
+    even = bool(widths) and widths[0][1] >= ALIKE * len(rows)
+    return not wrong and (column or (needed and (even or not rows))), False
+
+
+def _is_padded(lines: Sequence[str], separator: str) -> bool:
+    """Whether a space stands behind each separator, so that a quote behind it opens a cell."""
+    if separator in (" ", NO_SEPARATOR):
+        return False
+    opening = [line for line in lines if f'{separator} "' in line]
+    return bool(opening) and all(f"{separator} " in line for line in lines if separator in line)
 
 
 def has_header(rows: Sequence[Sequence[str]], field: str | None) -> bool:
-    """Whether the first row has names. Names are short, and don't spell numbers above numbers, nor come again and again."""
+    """Whether the first row has names.
+
+    Names are short, don't come again and again below, and don't spell numbers like those below them. One of the names that
+    most tables have settles it. Of one column, a word above sentences is a name.
+    """
     first, body = rows[0], rows[1:]
-    if field and field in first:
+    if (field and field in first) or any(name.strip().lower() in USUAL_NAMES for name in first):
         return True
-    if any(len(cell.split()) > NAME_WORDS for cell in first):
+    if any(_words(cell) > NAME_WORDS and not cell.rstrip().endswith(("?", ":")) for cell in first):
         return False
-    for index, name in enumerate(first):
-        below = [cells[index] for cells in body if index < len(cells) and cells[index].strip()]
-        if spells_number(name) and name.strip() and below and all(map(spells_number, below)):
-            return False
-        if name.strip() and below.count(name) >= 3:
-            return False
-    return True
+    if len(first) == 1 and body:
+        return _words(first[0]) < 2 and sum(_words(cells[0]) >= 2 for cells in body if cells) > len(body) / 2
+    below = [[cells[i] for cells in body if i < len(cells) and cells[i].strip()] for i in range(len(first))]
+    if any(name.strip() and cells.count(name) >= 3 for name, cells in zip(first, below, strict=True)):
+        return False
+    numbers = [(name, cells) for name, cells in zip(first, below, strict=True) if cells and all(map(spells_number, cells))]
+    return not numbers or not all(_is_like(name, cells) for name, cells in numbers) or _counts_up(numbers)
+
+
+def _words(cell: str) -> float:
+    """Words of a cell; of scripts that set no spaces two characters count as one."""
+    wide = sum("\u3040" <= c <= "\u9fff" or "\u0e00" <= c <= "\u0eff" for c in cell)
+    return wide / 2 if wide > len(cell) / 2 else len(cell.split())
+
+
+def _is_like(name: str, below: Sequence[str]) -> bool:
+    """Whether a name spells a number as those below it do, near enough to be one of them."""
+    if not (name.strip() and spells_number(name)):
+        return False
+    number, others = _number(name), [_number(cell) for cell in below]
+    spread = max(max(others) - min(others), 1.0)
+    return min(others) - spread <= number <= max(others) + spread
+
+
+def _counts_up(numbers: Sequence[tuple[str, Sequence[str]]]) -> bool:
+    """Whether several names are numbers in a row (years, or the places that some programs write for names)."""
+    found = [_number(name) for name, _ in numbers]
+    return len(found) > 1 and all(b - a == 1 for a, b in pairwise(found))
+
+
+def _number(cell: str) -> float:
+    return float(cell.replace(",", ".", 1))
 
 
 def spells_number(cell: str) -> bool:
@@ -249,8 +337,9 @@ def _cells(line: str, found: Found) -> list[str] | None:
 class _Parser:
     """Lines to rows of cells."""
 
-    def __init__(self, name: str, found: Found, on_bad: OnBad) -> None:
-        self.name, self.found, self.on_bad = name, found, on_bad
+    def __init__(self, name: str, found: Found, on_bad: OnBad, cut: bool = False) -> None:
+        """`cut`: the lines are the first of more, and a row that doesn't end among them is none of theirs."""
+        self.name, self.found, self.on_bad, self.cut = name, found, on_bad, cut
         self.width = len(found.names)  # 0: any
         self.held: deque[tuple[int, str | None]] = deque()
         self.taken: list[tuple[int, str | None]] = []
@@ -259,8 +348,12 @@ class _Parser:
     def rows(self, lines: Iterator[tuple[int, str | None]] | Collection[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
         """Each row's first line and its cells."""
         self.lines = iter(lines)
-        reader = csv.reader(self, delimiter=self.found.separator, strict=True)
-        separator, quoted = self.found.separator, self.found.quoted
+        found = self.found
+        reader = csv.reader(
+            self, delimiter=found.separator, strict=True, skipinitialspace=found.padded,
+            escapechar="\\" if found.escaped else None, doublequote=True,
+        )  # fmt: skip
+        separator, quoted, padded = found.separator, found.quoted, found.padded
         while True:
             self.taken.clear()
             self.size = 0
@@ -274,12 +367,16 @@ class _Parser:
                 cells = text.rstrip("\r\n").split(separator)
                 if cells == [""]:
                     continue
+                if padded:
+                    cells = [cell.lstrip(" ") for cell in cells]
             else:
                 self.taken.clear()
                 self.held.appendleft(line)
                 try:
                     cells = next(reader)
                 except csv.Error as error:
+                    if self.cut and self.ended:
+                        return
                     self._give_back()
                     what = f"a quote that opens in this row isn't closed as it should be ({error})"
                     fix = f'write "" for a quote inside quotes, or say that cells are plain: {option("quote", "none")}'
@@ -319,6 +416,7 @@ class _Parser:
 
     def _next(self) -> tuple[int, str | None] | None:
         line = self.held.popleft() if self.held else next(self.lines, None)
+        self.ended = line is None
         if line is not None:
             self.taken.append(line)
         return line
@@ -327,12 +425,18 @@ class _Parser:
         """The lines after the first of a row that can't be read: each may begin a row that can."""
         self.held.extendleft(reversed(self.taken[1:]))
 
+    def is_in_a_cell(self) -> bool:
+        """Whether the lines ended inside a cell in quotes, most of whose lines don't look like rows."""
+        inner = [text or "" for _, text in self.taken[1:]]
+        first = (self.taken[0][1] or "").count(self.found.separator) if self.taken else 0
+        return len(inner) > 1 and sum(text.count(self.found.separator) == first for text in inner) < len(inner) / 2
+
     def _has_swallowed_rows(self) -> bool:
-        """Whether the lines inside a row look like rows themselves, so that its quote was likely left open."""
-        inner = self.taken[1:-1]
-        if len(inner) < SWALLOWED or self.width < 2 or not (self.width > 2 or any(self.found.numeric)):
+        """Whether all lines of a row look like rows themselves, numbers above numbers, so that its quote was likely left
+        open, and met that of another row."""
+        if len(self.taken) < SWALLOWED or not any(self.found.numeric):
             return False
-        for _, text in inner:
+        for _, text in self.taken:
             cells = (text or "").rstrip("\r\n").split(self.found.separator)
             if len(cells) != self.width:
                 return False

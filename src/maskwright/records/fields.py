@@ -67,8 +67,8 @@ class FieldPicker:
         columns = table.columns()
         known = bool(field) and {parse(name, columns)[0][0] for name in (field, group) if name} <= set(columns)
         head = [] if known else table.head()  # what is named is not looked for
-        if not head and not columns:
-            return None
+        if not head and not (known or (columns and table.scattered())):
+            return None  # whoever reads all of it will say what is wrong
         inside = _inner(head, value_type) if table.single and not field else []
         if inside:
             fix = f"name a list in it with {option('field')}: {_listed(inside)}"

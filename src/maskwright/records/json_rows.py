@@ -23,7 +23,7 @@ TEXT = "text"
 """The column of a list whose elements are strings."""
 LONGEST_ATOM = 10
 """Characters of the longest piece of JSON, but for strings, that may be cut at the end of a block ("false", "\\u12ab")."""
-_BETWEEN = " \t\r\n,"
+_BETWEEN = " \t\r\n"
 
 
 class JsonLines(Table):
@@ -146,12 +146,19 @@ def _elements(text: TextStream) -> Iterator[Any]:
     """The elements of a list, read a block at a time. Where it breaks `on_bad` is told: nothing tells where the next is."""
     blocks = _decoded(text)
     buffer = next(blocks, "")
-    at, ended, number = buffer.find("[") + 1, False, 0
+    at, ended, number, parted = buffer.find("[") + 1, False, 0, True
     while True:
         at = _skipped(buffer, at)
+        if buffer[at : at + 1] == "," and not parted:
+            at, parted = _skipped(buffer, at + 1), True
         try:
             if buffer[at : at + 1] == "]":
+                if buffer[at + 1 :].strip() or any(block.strip() for block in blocks):
+                    what = "not JSON: something follows the end of the list"
+                    text.on_bad(DataError(what, where=text.name, fix="keep one list, or an object a line in a .jsonl"))
                 return
+            if at < len(buffer) and not parted:
+                raise json.JSONDecodeError("Expecting ',' delimiter", buffer[: at + LONGEST_ATOM * 2], at)
             element, end = _DECODER.raw_decode(buffer, at)
             if end == len(buffer) and not ended:  # a number may go on
                 raise json.JSONDecodeError("more is needed", buffer, end)
@@ -173,7 +180,7 @@ def _elements(text: TextStream) -> Iterator[Any]:
             what = f"not readable JSON: element {number + 1} of the list is nested too deeply"
             text.on_bad(DataError(what, where=text.name, fix="leave it out: what follows can't be told from it"))
             return
-        number, at = number + 1, end
+        number, at, parted = number + 1, end, False
         yield element
 
 

@@ -77,11 +77,18 @@ def table_in(given: Any, name: str) -> Table | None:
         if hasattr(given, "__arrow_c_array__"):
             return HeldTable(name, pa.Table.from_batches([pa.record_batch(given)]))
     except (pa.ArrowException, TypeError, ValueError):
-        return None  # a column
-    frame: Any = given
-    if hasattr(frame, "columns") and hasattr(frame, "__getitem__"):
-        return _of_mapping({column: frame[column] for column in frame.columns}, name)
-    return None
+        pass  # a column, or a table that the interface can't carry
+    if not hasattr(given, "columns"):
+        return None
+    names = list(given.columns)
+    twice = next((column for column in names if names.count(column) > 1), None)
+    if twice is not None:
+        raise DataError(f"two columns have one name, {twice!r}", where=name, fix="rename one")
+    try:
+        return _of_mapping({column: given[column] for column in names}, name)
+    except TypeError:
+        what = f"a {type(given).__name__} whose columns can't be read"
+        raise DataError(what, where=name, fix="compute it first (`collect()`), or give a list of rows") from None
 
 
 def _of_mapping(given: Mapping[Any, Any], name: str) -> Table:

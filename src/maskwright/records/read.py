@@ -143,6 +143,11 @@ def columns_to_keep(source: Source) -> dict[str, pa.DataType]:
             names |= dict.fromkeys([*table.columns(), *plain])
             for name, kind in plain.items():
                 found[name] = kind if found.get(name, kind) == kind else pa.string()
+    out = [name for name in names if name not in found]
+    if source.keep is None and out:
+        more = f" and {len(out) - NAMED} more" if len(out) > NAMED else ""
+        what = f"not kept beside the answer, since they hold more than single values: {', '.join(out[:NAMED])}{more}"
+        source.on_notice(Notice(what, ", ".join(source.paths)))
     for name in source.keep or ():
         if name not in found:
             what = "can't be kept" if name in names else "is no column"
