@@ -198,6 +198,7 @@ LONG = "\n".join('"Hello there," he said 1, and went.' if i % 2 else "Then the n
         (",0,1\n0,the cat sat,5\n1,the dog ran,6\n2,a cow lay,7\n", ["the cat sat", "the dog ran", "a cow lay"]),
         ("country,2019,2020\nthe nether lands,3,4\nnew zea land,5,6\n", ["the nether lands", "new zea land"]),
         ("text,yes\nfoo bar,yes\nbar foo,yes\nfoo foo,yes\n", ["foo bar", "bar foo", "foo foo"]),
+        ("id,text,\n1,foo bar\n2,baz qux\n", ["foo bar", "baz qux"]),
         ("id,text\n1,a b\nid,text\n2,c d\n", ["a b", "c d"]),  # two files joined
         ("see you later\nwin a prize now\nok then\n", ["see you later", "win a prize now", "ok then"]),
         ("今天天气很好我们去公园散步吧\n他昨天买了一本很有意思的书\n",

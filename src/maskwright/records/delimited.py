@@ -167,9 +167,11 @@ def settle(
         return bare, []
     header = said.header if said.header is not None else has_header(rows, field)
     width = len(rows[0])
+    while header and width > 1 and not rows[0][width - 1] and not any(any(cells[width - 1 :]) for cells in rows):
+        width -= 1  # separators behind the last name
     if not header:  # the commonest width: the first row may be a ragged one
         width = Counter(map(len, rows)).most_common(1)[0][0]
-    names = tuple(rows[0]) if header else tuple(str(number) for number in range(1, width + 1))
+    names = tuple(rows[0][:width]) if header else tuple(str(number) for number in range(1, width + 1))
     body = [cells for cells in (_fitted(c, width) for c in rows[1 if header else 0 :]) if cells is not None]
     numeric = tuple(bool(body) and all(spells_number(cells[i]) for cells in body) for i in range(width))
     found = replace(bare, header=header, names=names, numeric=numeric)
