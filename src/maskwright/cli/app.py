@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from maskwright.records.record import Record
 
 app = typer.Typer(
-    name="maskwright", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    name="maskwright", add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Train a masked model on your own data; fill its blanks, embed it, find what is odd in it.",
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ from maskwright.model.about import About
 from maskwright.model.calibration import PASSES, Calibration
 from maskwright.model.embed import embed
 from maskwright.model.fill import Filler, FillOptions
+from maskwright.model.notebook import model_facts, model_html
 from maskwright.model.predictor import Predictor
 from maskwright.model.results import Filling, Score
 from maskwright.model.score import checked_passes, score
@@ -52,6 +53,13 @@ class Model:
         self.net, self.modality, self.about = net, modality, about
         self.calibration = about.calibration or Calibration()
         self.predictor = Predictor(net, modality)
+
+    def __repr__(self) -> str:
+        facts = "; ".join(f"{name}: {value}" for name, value in model_facts(self.about))
+        return f"<maskwright.Model, {facts}>"
+
+    def _repr_html_(self) -> str:
+        return model_html(self.about)
 
     # fill
 

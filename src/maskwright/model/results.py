@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from maskwright.model import notebook
 from maskwright.records.value_type import ValueType
 
 
@@ -62,6 +63,9 @@ class Filling(Filled):
         weights = [math.exp(completion.log_prob - highest) for completion in self.completions]
         return [weight / sum(weights) for weight in weights]
 
+    def _repr_html_(self) -> str:
+        return notebook.filling_html(self)
+
     def row(self, value_type: ValueType) -> dict[str, Any]:
         """As a row of a table. Raises DataError for a value that no cell can hold."""
         slots = [asdict(slot) for slot in self.slots]
@@ -91,6 +95,9 @@ class Score:
     """Place of each token: its first character and the one after its last; of a patch left, top, right, bottom."""
     shares: list[float] = field(default_factory=list)
     """Share of each token that is known, where some are known in part (patches at an edge); empty: all are whole."""
+
+    def _repr_html_(self) -> str:
+        return notebook.score_html(self)
 
     @property
     def mean(self) -> float:
