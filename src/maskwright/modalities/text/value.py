@@ -32,7 +32,7 @@ class TextDisplay(Display):
         sizes.sort()
         return [
             f"{sum(sizes) / 1e6:.2f} MB; bytes a record: median {sizes[len(sizes) // 2]:,},"
-            f" 90% up to {sizes[int(0.9 * (len(sizes) - 1))]:,}, largest {sizes[-1]:,}",
+            f" 90% up to {sizes[-(-9 * len(sizes) // 10) - 1]:,}, largest {sizes[-1]:,}",
             f"first: {json.dumps(first if len(first) <= 80 else first[:77] + '...', ensure_ascii=False)}",
         ]
 
