@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from maskwright.model.about import About
-    from maskwright.model.results import Filling, Score
 
 DARKEST = 8.0
 """Nats of a token from which it is shown as strange as can be."""
@@ -39,29 +38,32 @@ def model_html(about: About) -> str:
     return _table((), model_facts(about))
 
 
-def filling_html(filling: Filling) -> str:
-    """The best completion; then all that were asked for, or what may stand at each blank."""
-    best = f"<p>{escape(str(filling.value))} <small>p = {filling.prob:.3g}</small></p>"
-    if filling.completions:
-        rows = [(f"{c.prob:.3g}", str(c.value)) for c in filling.completions]
-        return best + _table(("p", "completion"), rows)
+def filling_html(
+    best: str,
+    prob: float,
+    completions: Sequence[tuple[float, str]],
+    slots: Sequence[tuple[int, Sequence[str], Sequence[float]]],
+) -> str:
+    """The best completion; then all that were asked for, with their probabilities, or what may stand at each blank."""
+    head = f"<p>{escape(best)} <small>p = {prob:.3g}</small></p>"
+    if completions:
+        return head + _table(("p", "completion"), [(f"{p:.3g}", text) for p, text in completions])
     offers = [
-        (str(slot.offset), ", ".join(f"{token!r} {p:.3f}" for token, p in zip(slot.tokens, slot.probs, strict=True)))
-        for slot in filling.slots
+        (str(offset), ", ".join(f"{token!r} {p:.3f}" for token, p in zip(tokens, probs, strict=True)))
+        for offset, tokens, probs in slots
     ]
-    return best + (_table(("at", "may stand there"), offers) if offers else "")
+    return head + (_table(("at", "may stand there"), offers) if offers else "")
 
 
-def score_html(score: Score) -> str:
-    """Its tokens, the redder the stranger."""
+def score_html(tokens: Sequence[str], nats: Sequence[float]) -> str:
+    """Tokens, the redder the stranger; of very many the first."""
     parts = []
-    for token, nats in zip(score.tokens[:MOST_TOKENS], score.per_token[:MOST_TOKENS], strict=True):
-        strength = min(max(nats / DARKEST, 0.0), 1.0)
-        parts.append(
-            f'<span title="{nats:.2f} nats" style="background:rgba(220,60,40,{strength:.2f})">{escape(token)}</span>'
-        )
-    more = f" … and {len(score.tokens) - MOST_TOKENS:,} more" if len(score.tokens) > MOST_TOKENS else ""
-    head = f"<p>{score.total:.2f} nats in all, {score.mean:.2f} a token; redder is stranger</p>"
+    for token, own in zip(tokens[:MOST_TOKENS], nats[:MOST_TOKENS], strict=True):
+        colour = f"background:rgba(220,60,40,{min(max(own / DARKEST, 0.0), 1.0):.2f})"
+        parts.append(f'<span title="{own:.2f} nats" style="{colour}">{escape(token)}</span>')
+    more = f" … and {len(tokens) - MOST_TOKENS:,} more" if len(tokens) > MOST_TOKENS else ""
+    total = sum(nats)
+    head = f"<p>{total:.2f} nats in all, {total / max(len(nats), 1):.2f} a token; redder is stranger</p>"
     return f'{head}<p style="white-space:pre-wrap">{"".join(parts)}{more}</p>'
 
 

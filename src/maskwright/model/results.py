@@ -64,7 +64,9 @@ class Filling(Filled):
         return [weight / sum(weights) for weight in weights]
 
     def _repr_html_(self) -> str:
-        return notebook.filling_html(self)
+        completions = [(completion.prob, str(completion.value)) for completion in self.completions]
+        slots = [(slot.offset, slot.tokens, slot.probs) for slot in self.slots]
+        return notebook.filling_html(str(self.value), self.prob, completions, slots)
 
     def row(self, value_type: ValueType) -> dict[str, Any]:
         """As a row of a table. Raises DataError for a value that no cell can hold."""
@@ -97,7 +99,7 @@ class Score:
     """Share of each token that is known, where some are known in part (patches at an edge); empty: all are whole."""
 
     def _repr_html_(self) -> str:
-        return notebook.score_html(self)
+        return notebook.score_html(self.tokens, self.per_token)
 
     @property
     def mean(self) -> float:
