@@ -21,7 +21,7 @@ from tokenizers import AddedToken, Encoding, Tokenizer, decoders, models, pre_to
 
 from maskwright.errors import DataError, ModelError
 from maskwright.modalities.text.extend_vocabulary import extended
-from maskwright.modalities.text.utf8_states import reachable, transitions
+from maskwright.modalities.text.utf8_states import fitting, reachable, transitions
 from maskwright.system.interruptible import interruptible
 from maskwright.tokens import Array
 
@@ -111,6 +111,14 @@ class Vocabulary:
     def transitions(self) -> Array:
         """Of `utf8_states`, for every token."""
         return transitions(self.texts)
+
+    @lru_cache(maxsize=256)  # noqa: B019 (a vocabulary lives as long as its model)
+    def between(self, before: bytes, after: bytes, spaced: bool) -> Array:
+        """(size,) bool: the tokens that lead from one of the states before to one of those after, (STATES,) bool each as
+        bytes; `spaced`: of those that bring a space back."""
+        states = (np.frombuffer(held, dtype=bool) for held in (before, after))
+        found = self.real & fitting(self.transitions, *states)
+        return found & self.spaced if spaced else found
 
     @lru_cache(maxsize=4096)  # noqa: B019 (a vocabulary lives as long as its model)
     def reach(self, spaced: bool, token: int | None) -> Array:

@@ -24,7 +24,7 @@ from maskwright.modalities.text.bpe import Vocabulary, suggested_size
 from maskwright.modalities.text.checkpoints import TextCheckpoints
 from maskwright.modalities.text.config import TokenizerConfig
 from maskwright.modalities.text.query import Blank, Template, blanks_of, literal, short
-from maskwright.modalities.text.utf8_states import STATES, WHOLE, fitting
+from maskwright.modalities.text.utf8_states import LONE, STATES, WHOLE
 from maskwright.nets.checkpoints.bert import BERT_FAMILIES
 from maskwright.nets.checkpoints.family import of_shape
 from maskwright.nets.encoder import NetConfig
@@ -210,7 +210,9 @@ class TextModality(Modality):
         if template is None:
             return v.real
         bring = {s[0] for blank, s in zip(template.blanks, template.slots, strict=True) if blank.spaced}
-        together, first = set(asked.together.tolist()), asked.index - asked.at
+        if len(asked.together) == 1:  # nothing beside it is open: most queries have one blank
+            return v.between(LONE, LONE, asked.index in bring)
+        together, first = asked.together.tolist(), asked.index - asked.at
         ids, known = asked.window.values["id"], asked.window.present
         begin, end = asked.at, asked.at
         while begin - 1 in together:
@@ -222,8 +224,7 @@ class TextModality(Modality):
             before = before @ v.reach(first + i in bring, int(ids[i]) if known[i] else None)
         for i in range(end, asked.at, -1):
             after = v.reach(first + i in bring, int(ids[i]) if known[i] else None) @ after
-        allowed = v.real & fitting(v.transitions, before, after)
-        return allowed & v.spaced if asked.index in bring else allowed
+        return v.between(before.tobytes(), after.tobytes(), asked.index in bring)
 
     def decode(self, tokens: Tokens, query: Query) -> str:
         template: Template = query.template

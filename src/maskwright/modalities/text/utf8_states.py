@@ -16,6 +16,8 @@ from maskwright.tokens import Array
 WHOLE, _ONE, _TWO, _THREE, _E0, _ED, _F0, _F4, NONE = range(9)
 """Between characters; one, two, three bytes to come; after E0, ED, F0 and F4, whose next byte is limited; no UTF-8."""
 STATES = 8
+LONE = (np.arange(STATES) == WHOLE).tobytes()
+"""What stands before and behind a blank that no other touches: whole characters, as `Vocabulary.between` takes it."""
 _FIRST = (
     ((0x00, 0x7F), WHOLE), ((0xC2, 0xDF), _ONE), ((0xE0, 0xE0), _E0), ((0xE1, 0xEC), _TWO), ((0xED, 0xED), _ED),
     ((0xEE, 0xEF), _TWO), ((0xF0, 0xF0), _F0), ((0xF1, 0xF3), _THREE), ((0xF4, 0xF4), _F4),
