@@ -200,6 +200,7 @@ LONG = "\n".join('"Hello there," he said 1, and went.' if i % 2 else "Then the n
         ("text,yes\nfoo bar,yes\nbar foo,yes\nfoo foo,yes\n", ["foo bar", "bar foo", "foo foo"]),
         ("id,text,\n1,foo bar\n2,baz qux\n", ["foo bar", "baz qux"]),
         ("id,text\n1,a b\nid,text\n2,c d\n", ["a b", "c d"]),  # two files joined
+        ("word\na word or two\nword\none more of them\n", ["a word or two", "word", "one more of them"]),
         ("see you later\nwin a prize now\nok then\n", ["see you later", "win a prize now", "ok then"]),
         ("今天天气很好我们去公园散步吧\n他昨天买了一本很有意思的书\n",
          ["今天天气很好我们去公园散步吧", "他昨天买了一本很有意思的书"]),

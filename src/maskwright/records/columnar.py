@@ -7,7 +7,6 @@ row, so that one bad cell costs its own row.
 from __future__ import annotations
 
 import json
-import os
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
@@ -18,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maskwright.errors import DataError
-from maskwright.records.table import FIRST_ROWS, Row, Rows, Table
-from maskwright.records.text_stream import Guard, OnBad, said
+from maskwright.records.table import FIRST_ROWS, Row, Rows, Table, path_name
+from maskwright.records.text_stream import Guard, OnBad, said, stop
 
 BATCH_ROWS, BATCH_BYTES = 1024, 1 << 25
 """Rows, and bytes, of a Parquet file that are read at once, at most: rows may hold photographs."""
@@ -33,7 +32,7 @@ class Columnar(Table):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        self.name = path_name(path)
 
     @abstractmethod
     def _schema(self) -> pa.Schema:
@@ -45,12 +44,12 @@ class Columnar(Table):
 
     def columns(self) -> Sequence[str]:
         names: list[str] = []
-        with self._guard(_stop):
+        with self._guard(stop):
             names = self._schema().names
         return names
 
     def head(self) -> list[Row]:
-        with self._guard(_stop):
+        with self._guard(stop):
             for batch in self._batches(None, FIRST_ROWS):
                 return _by_column(batch.slice(0, FIRST_ROWS))
         return []
@@ -59,7 +58,7 @@ class Columnar(Table):
         """Without those that are nested or hold bytes, and those that can't be converted."""
         first = self.head()
         held = {name for row in first for name in row}
-        with self._guard(_stop):
+        with self._guard(stop):
             return {field.name: field.type for field in self._schema() if field.name in held and _is_plain(field.type)}
         return {}
 
@@ -80,10 +79,6 @@ class Columnar(Table):
 
     def _guard(self, on_bad: OnBad) -> Guard:
         return Guard(self.name, on_bad, f"not a readable {self.kind} file")
-
-
-def _stop(error: DataError) -> None:
-    raise error
 
 
 def _rows(batch: pa.RecordBatch, bad: Any) -> Iterator[tuple[Row, int]]:
@@ -174,7 +169,7 @@ class SavedDataset(Table):
     def __init__(self, folder: Path) -> None:
         """Raises DataError for one of several splits: one must be named, since those kept for tests are not trained on
         unasked."""
-        self.name = os.fsencode(folder).decode("utf-8", "backslashreplace")
+        self.name = path_name(folder)
         index = folder / "dataset_dict.json"
         if index.is_file():
             splits = _said(index, "splits")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import os
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +21,8 @@ import pyarrow as pa
 from maskwright.errors import DataError, option
 from maskwright.records.compressed import opened
 from maskwright.records.scattered import lines_of
-from maskwright.records.table import FIRST_ROWS, PLACES, Layout, Row, Rows, Table
-from maskwright.records.text_stream import UTF8, Guard, OnBad, TextStream
+from maskwright.records.table import FIRST_ROWS, PLACES, Layout, Row, Rows, Table, path_name
+from maskwright.records.text_stream import UTF8, Guard, OnBad, TextStream, ignore, stop
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 NO_SEPARATOR = "\x1f"
@@ -94,7 +93,7 @@ class Delimited(Table):
     def __init__(self, path: Path, usual: str, said: Layout, field: str | None = None) -> None:
         """`field` is the column that was asked for: where the first row has it, that row is the header."""
         self.path, self.usual, self.said, self.field = path, usual, said, field
-        self.name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        self.name = path_name(path)
         self._found: Found | None = None
         self._first: list[Row] = []
 
@@ -127,15 +126,16 @@ class Delimited(Table):
         with Guard(self.name, on_bad), opened(self.path) as stream:
             text = TextStream.of(self.name, stream, on_bad, self.said.encoding)
             lines = itertools.islice(text.texts(), found.skipped, None)
-            for line, cells in _Parser(self.name, found, on_bad).rows(lines):
-                if not found.header or tuple(cells) != found.names:  # files that were joined have it again
+            again = found.header and len(found.names) > 1  # files that were joined have their header once more
+            for index, (line, cells) in enumerate(_Parser(self.name, found, on_bad).rows(lines)):
+                if (index or not found.header) and not (again and tuple(cells) == found.names):
                     yield {name: cells[i] for i, name in chosen}, "", str(line)
 
     def _settled(self) -> Found:
         if self._found is None:
             lines: list[str] = []
-            with Guard(self.name, _stop), opened(self.path) as stream:
-                text = TextStream.of(self.name, stream, lambda error: None, self.said.encoding)
+            with Guard(self.name, stop), opened(self.path) as stream:
+                text = TextStream.of(self.name, stream, ignore, self.said.encoding)
                 size, cut = 0, False
                 for _, line in text.texts():
                     lines.append(line or "\n")
@@ -146,10 +146,6 @@ class Delimited(Table):
                 encoding = text.encoding
             self._found, self._first = settle(lines, cut, encoding, self.usual, self.said, self.field)
         return self._found
-
-
-def _stop(error: DataError) -> None:
-    raise error
 
 
 def settle(
@@ -200,7 +196,7 @@ def _is_comment(line: str, rest: Sequence[str]) -> bool:
 
 
 def _head_rows(lines: Sequence[str], cut: bool, found: Found, on_bad: OnBad | None = None) -> list[list[str]]:
-    parser = _Parser("", found, on_bad or (lambda error: None), cut)
+    parser = _Parser("", found, on_bad or ignore, cut)
     return [cells for _, cells in parser.rows(enumerate(lines, 1))]
 
 
@@ -332,7 +328,7 @@ def _fitted(cells: list[str], width: int) -> list[str] | None:
 
 def _cells(line: str, found: Found) -> list[str] | None:
     """The cells of a row that is all of one line; None where it isn't."""
-    rows = list(_Parser("", found, lambda error: None).rows([(1, line)]))
+    rows = list(_Parser("", found, ignore).rows([(1, line)]))
     return rows[0][1] if rows else None
 
 

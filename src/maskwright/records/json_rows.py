@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import itertools
 import json
-import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from typing import Any
 from maskwright.errors import DataError
 from maskwright.records.compressed import opened
 from maskwright.records.scattered import READ, lines_of
-from maskwright.records.table import FIRST_ROWS, PLACES, Layout, Row, Rows, Table
-from maskwright.records.text_stream import BLOCK, Guard, OnBad, TextStream
+from maskwright.records.table import FIRST_ROWS, PLACES, Layout, Row, Rows, Table, path_name
+from maskwright.records.text_stream import BLOCK, Guard, OnBad, TextStream, ignore
 
 TEXT = "text"
 """The column of a list whose elements are strings."""
@@ -26,21 +25,24 @@ LONGEST_ATOM = 10
 _BETWEEN = " \t\r\n"
 
 
-class JsonLines(Table):
-    """JSON Lines: an object a line."""
+class _Json(Table):
+    """What tables of JSON have in common: rows alone tell their columns."""
 
     def __init__(self, path: Path, said: Layout) -> None:
-        self.path, self.said = path, said
-        self.name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        self.path, self.said, self.name = path, said, path_name(path)
 
     def columns(self) -> Sequence[str]:
         return ()
 
     def head(self) -> list[Row]:
-        return [row for row, *_ in itertools.islice(self.rows(None, _unheard), FIRST_ROWS)]
+        return [row for row, *_ in itertools.islice(self.rows(None, ignore), FIRST_ROWS)]
+
+
+class JsonLines(_Json):
+    """JSON Lines: an object a line."""
 
     def scattered(self) -> list[Row]:
-        found = (_parsed(line, "", _unheard) for _, line in lines_of(self.path, PLACES, self.said.encoding) if line.strip())
+        found = (_parsed(line, "", ignore) for _, line in lines_of(self.path, PLACES, self.said.encoding) if line.strip())
         return [row for row in found if row is not None]
 
     def rows(self, wanted: Collection[str] | None, on_bad: OnBad) -> Rows:
@@ -52,24 +54,18 @@ class JsonLines(Table):
                         yield row, "", str(number)
 
 
-class JsonDocument(Table):
+class JsonDocument(_Json):
     """A file that is one list, or one object: then the object is the only row, and a path goes into it."""
 
     def __init__(self, path: Path, said: Layout, is_list: bool) -> None:
-        self.path, self.said, self.single = path, said, not is_list
-        self.name = os.fsencode(path).decode("utf-8", "backslashreplace")
-
-    def columns(self) -> Sequence[str]:
-        return ()
-
-    def head(self) -> list[Row]:
-        return [row for row, *_ in itertools.islice(self.rows(None, _unheard), FIRST_ROWS)]
+        super().__init__(path, said)
+        self.single = not is_list
 
     def scattered(self) -> list[Row]:
         """Every so manieth of those in the first `READ` characters or so."""
         kept: list[Row] = []
         every, size = 1, 0
-        for number, (row, *_) in enumerate(self.rows(None, _unheard)):
+        for number, (row, *_) in enumerate(self.rows(None, ignore)):
             if number % every == 0:
                 kept.append(row)
                 size += every * len(str(row))
@@ -100,20 +96,20 @@ class JsonDocument(Table):
 
 def shape_of(path: Path, said: Layout) -> str:
     """What a file of JSON holds: "lines", "list" or "object"; "" where it doesn't begin like any."""
-    with Guard(str(path), _unheard), opened(path) as stream:
-        texts = TextStream.of(str(path), stream, _unheard, said.encoding).texts()
+    with Guard(str(path), ignore), opened(path) as stream:
+        texts = TextStream.of(str(path), stream, ignore, said.encoding).texts()
         lines = (line.strip() for _, line in texts if line and line.strip())
         first = next(lines, "")
         if first.startswith("["):
             return "list"
         if first.startswith("{"):
-            return "object" if _parsed(first, "", _unheard) is None or next(lines, None) is None else "lines"
+            return "object" if _parsed(first, "", ignore) is None or next(lines, None) is None else "lines"
     return ""
 
 
 def looks_like_rows(line: str) -> bool:
     """Whether a line of a text file is likely markup of a table rather than text."""
-    return line.startswith("{") and _parsed(line, "", _unheard) is not None
+    return line.startswith("{") and _parsed(line, "", ignore) is not None
 
 
 def _parsed(text: str, where: str, on_bad: OnBad) -> Row | None:
@@ -214,7 +210,3 @@ def _integer(digits: str) -> int | str:
 
 
 _DECODER = json.JSONDecoder(parse_int=_integer)
-
-
-def _unheard(error: DataError) -> None:
-    """Whoever reads all of it will say so."""

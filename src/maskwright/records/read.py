@@ -32,7 +32,7 @@ from maskwright.records.fields import FieldPicker, NoColumn
 from maskwright.records.json_rows import looks_like_rows
 from maskwright.records.notices import NAMED, Listener, Notice, unheard, warn
 from maskwright.records.record import Origin, Record
-from maskwright.records.table import AS_FOUND, Layout, Row, Table
+from maskwright.records.table import AS_FOUND, Layout, Row, Table, path_name
 from maskwright.records.text_stream import HEAD, Guard, OnBad
 from maskwright.records.value_type import ValueType
 from maskwright.system import resources
@@ -357,7 +357,7 @@ def _values(source: Source, on_bad: OnBad) -> Iterator[Record]:
 
 
 def _file(path: Path, source: Source, on_bad: OnBad, in_folder: bool) -> Iterator[Record]:
-    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+    name = path_name(path)
     table = tables.table_of(path, source.layout, source.field, in_folder)
     if source.grain and table and not in_folder:
         what = f"{option('record', source.grain)} is for plain text"

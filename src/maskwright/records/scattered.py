@@ -9,9 +9,8 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from maskwright.errors import DataError
 from maskwright.records.compressed import compression, opened
-from maskwright.records.text_stream import UTF8, Guard, TextStream, split_lines
+from maskwright.records.text_stream import UTF8, Guard, TextStream, ignore, split_lines
 
 READ = 1 << 26
 """Bytes of a compressed or recoded file that are read for it."""
@@ -19,8 +18,8 @@ READ = 1 << 26
 
 def lines_of(path: Path, count: int, encoding: str | None = None) -> Iterator[tuple[int, str]]:
     """About `count` whole lines, each with the place it was taken from; those that can't be decoded are left out."""
-    with Guard(str(path), _unheard), opened(path) as stream:
-        text = TextStream.of(str(path), stream, _unheard, encoding)
+    with Guard(str(path), ignore), opened(path) as stream:
+        text = TextStream.of(str(path), stream, ignore, encoding)
         if compression(path) or text.encoding != UTF8:
             yield from _from_the_beginning(text, count)
             return
@@ -46,7 +45,3 @@ def _from_the_beginning(text: TextStream, count: int) -> Iterator[tuple[int, str
         if offset > READ:
             break
     yield from kept
-
-
-def _unheard(error: DataError) -> None:
-    """Whoever reads all of it will say so."""

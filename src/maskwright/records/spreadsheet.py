@@ -6,7 +6,6 @@ In: a path. Out: a `Table`; numbers and dates stay what they are. Which column m
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from importlib import import_module
@@ -16,8 +15,8 @@ from typing import Any
 
 from maskwright.errors import DataError
 from maskwright.records.delimited import has_header, labelled
-from maskwright.records.table import FIRST_ROWS, Layout, Row, Rows, Table
-from maskwright.records.text_stream import OnBad, said
+from maskwright.records.table import FIRST_ROWS, Layout, Row, Rows, Table, path_name
+from maskwright.records.text_stream import OnBad, ignore, said
 
 SHOWN = 400
 """Rows by which is told whether the first one has names."""
@@ -30,7 +29,7 @@ class Spreadsheet(Table):
         """`field` is the column that was asked for: where the first row has it, that row is the header. Raises DataError
         where the package that reads such files isn't installed."""
         self.path, self.said, self.field = path, said, field
-        self.name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        self.name = path_name(path)
         if find_spec("python_calamine") is None:
             fix = "pip install 'maskwright[xlsx]', or save it as csv"
             raise DataError("a spreadsheet, which needs another package", where=self.name, fix=fix)
@@ -39,7 +38,7 @@ class Spreadsheet(Table):
         return self._names
 
     def head(self) -> list[Row]:
-        return [row for row, *_ in itertools.islice(self.rows(None, lambda error: None), FIRST_ROWS)]
+        return [row for row, *_ in itertools.islice(self.rows(None, ignore), FIRST_ROWS)]
 
     def rows(self, wanted: Collection[str] | None, on_bad: OnBad) -> Rows:
         labels = labelled(self._names)

@@ -6,9 +6,11 @@ what stands in others is not converted, and what is wrong with them ends nothing
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -55,6 +57,11 @@ class Layout:
 
 
 AS_FOUND = Layout()
+
+
+def path_name(path: Path) -> str:
+    """A path as messages have it, whatever bytes its name has."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _type_of(cells: Sequence[Any]) -> pa.DataType:

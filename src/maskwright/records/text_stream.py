@@ -22,6 +22,17 @@ from maskwright.errors import DataError, option
 
 OnBad = Callable[[DataError], None]
 """Callback for data that can't be read; it raises where that ends the reading."""
+
+
+def stop(error: DataError) -> None:
+    """An `OnBad` that ends the reading."""
+    raise error
+
+
+def ignore(error: DataError) -> None:
+    """An `OnBad` for a look at some rows: whoever reads all of them will say what is wrong."""
+
+
 GRAINS = ("line", "paragraph", "file")
 BLOCK = 1 << 20
 """Bytes that are requested from a stream at a time."""
